@@ -16,7 +16,7 @@ use countersign_core::clock::UnixTime;
 use countersign_core::mint::Draft;
 use countersign_gateway::{ClientRequest, Edge, EdgeDecision, ForeignHeaders, Gateway, GatewayConfig, RequestChanges};
 use countersign_issuer::{Audience, Client, Issuer, SecretHash, TransactionRule, TrustDomain};
-use countersign_test::{ManualClock, TestKey};
+use countersign_test::{ManualClock, TestIssuer, TestKey};
 use countersign_tests::http::Service;
 use countersign_tests::parts::Part;
 use countersign_tests::proxy::HOST;
@@ -254,6 +254,42 @@ async fn s8_24_a_bound_credential_begins_a_transaction_after_its_proof_was_check
     assert_eq!((own.subject(), own.actor()), ("gateway", None));
     let without = asks(&gateway, "/orders", &[("authorization", &header)]).await.expect_err("no proof");
     assert_eq!(without.0, 401);
+}
+
+/// A token service that gives scopes as it likes, with the keys of the test kit.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s9_06_a_transaction_with_a_scope_that_the_client_lacks_is_not_passed_on() {
+    let issuer = TestIssuer::with_system_clock();
+    let answer = {
+        let issuer = issuer.clone();
+        move |body: String| {
+            let given = if body.contains("scope=orders%3Aread") { "orders:read orders:admin" } else { "orders:write" };
+            let transaction = issuer.transaction_token(DOMAIN, given).subject("ann").sign();
+            let kind = "urn:ietf:params:oauth:token-type:txn_token";
+            let answer = match body.contains("txn_token") {
+                true => json!({ "access_token": transaction, "token_type": "N_A", "issued_token_type": kind }),
+                false => json!({ "access_token": "own", "token_type": "Bearer", "expires_in": 60 }),
+            };
+            std::future::ready(axum::Json(answer))
+        }
+    };
+    let sts = Service::start(Router::new().route("/token", axum::routing::post(answer))).await;
+    let mut shop = Shop::new().await;
+    let policy = json!({ "issuers": [{ "issuer": issuer.name(), "audience": "shop" }],
+        "transactions": { "trust_domain": DOMAIN, "issuer": issuer.name(), "keys": { "inline": issuer.jwks() } } });
+    let policy = Policy::from_json(&policy.to_string()).expect("a policy");
+    shop.secret = "a-secret".to_owned();
+    let outside =
+        format!("Bearer {}", issuer.token().audience("shop").subject("ann").scope("orders:read orders:write").sign());
+    for (scope, expected) in [("orders:write", Ok(())), ("orders:read", Err((502, "unsuitable_token".to_owned())))] {
+        let mut config = shop.config(scope);
+        config.swaps[0].token.as_mut().expect("a token").token_endpoint = Some(format!("{}/token", sts.url()));
+        let layer =
+            AuthenticateLayer::builder(issuer.verifier_for("shop")).keep_caller_token().build().expect("a layer");
+        let gateway = Gateway::new(config.rules(layer, &policy).expect("rules"));
+        let found = asks(&gateway, "/orders", &[("authorization", &outside)]).await;
+        assert_eq!(found.map(drop), expected, "{scope}");
+    }
 }
 
 #[tokio::test]

@@ -24,7 +24,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// (draft-ietf-oauth-transaction-tokens-10 §5).
 ///
 /// Each transaction has a token of its own, so none is cached. While tokens are requested, one caller gets a share of the requests
-/// only. A token counts if the verifier accepts it, and ends no later than the caller's. Forward it with
+/// only. A token counts if the verifier accepts it, and ends no later than that of the caller. Forward it with
 /// [`Outbound::in_transaction`](super::Outbound::in_transaction).
 ///
 /// ```no_run
@@ -49,7 +49,10 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// # let _ = (client, place);
 /// ```
 #[derive(Clone)]
-pub struct TransactionClient(Arc<Inner>);
+pub struct TransactionClient {
+    inner: Arc<Inner>,
+    accepts_longer: bool,
+}
 
 struct Inner {
     requests: TransactionRequests,
@@ -68,7 +71,7 @@ impl TransactionClient {
         let context = if verifier.denies_danger() { context.deny_danger() } else { context };
         faults.extend(requests.attach(&context));
         ConfigError::check(faults)?;
-        Ok(TransactionClient(Arc::new(Inner { requests, verifier })))
+        Ok(TransactionClient { inner: Arc::new(Inner { requests, verifier }), accepts_longer: false })
     }
 
     /// The client and the token service of a binding, as [`new`](Self::new) otherwise. What the binding says about its own tokens,
@@ -93,6 +96,22 @@ impl TransactionClient {
         verifier: TransactionVerifier,
     ) -> Result<Self, ConfigError> {
         Self::new(config::transaction_credentials(binding, policy)?, verifier)
+    }
+
+    /// Takes also tokens that end after that of the caller, as the token service decides (§3). Default: they are refused, because the
+    /// caller could act on with them for that time.
+    ///
+    /// ```
+    /// use countersign::outbound::TransactionClient;
+    ///
+    /// fn patient(transactions: TransactionClient) -> TransactionClient {
+    ///     transactions.accept_longer_tokens()
+    /// }
+    /// # let _ = patient;
+    /// ```
+    #[must_use]
+    pub fn accept_longer_tokens(self) -> Self {
+        TransactionClient { accepts_longer: true, ..self }
     }
 
     /// Begins a transaction for the request with these extensions, and records its identifier in the audit event of the request. A
@@ -141,7 +160,7 @@ impl TransactionClient {
         caller: &CallerToken,
         transaction: NewTransaction,
     ) -> Result<TransactionToken, OutboundError> {
-        let Inner { requests, verifier } = &*self.0;
+        let Inner { requests, verifier } = &*self.inner;
         let transaction = transaction.into_form()?;
         if verifier.clock().now() >= caller.expires_at() {
             return Err(OutboundError::new(OutboundErrorKind::SubjectExpired, "the caller's token is over"));
@@ -155,8 +174,10 @@ impl TransactionClient {
             }
             OutboundError::refused(format!("the token service gave no valid transaction token ({})", error.code()))
         })?;
-        if token.expires_at() > caller.expires_at() {
-            return Err(OutboundError::refused("the transaction token outlives the caller's token"));
+        if token.expires_at() > caller.expires_at() && !self.accepts_longer {
+            return Err(OutboundError::refused(
+                "the transaction token outlives the caller's token; shorten it at the token service, or accept_longer_tokens",
+            ));
         }
         Ok(token)
     }
@@ -164,7 +185,7 @@ impl TransactionClient {
     /// The trust domain.
     #[must_use]
     pub fn trust_domain(&self) -> &str {
-        self.0.verifier.trust_domain()
+        self.inner.verifier.trust_domain()
     }
 }
 
