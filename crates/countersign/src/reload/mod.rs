@@ -5,6 +5,7 @@
 
 mod content;
 mod file;
+mod known_keys;
 #[cfg(feature = "txn")]
 mod transactions;
 mod watched;

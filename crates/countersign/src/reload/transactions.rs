@@ -10,7 +10,7 @@ use countersign_core::policy::Policy;
 use countersign_core::verify::{TransactionVerifier, TransactionVerifierBuilder};
 
 use super::file::MakeKeys;
-use super::watched::{KnownKeys, source};
+use super::known_keys::{KnownKeys, source};
 
 /// The verifier of transaction tokens of a policy that has one when it is first read.
 pub(super) struct Transactions {

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::error::ConfigError;
-use countersign_core::key::{KeySource, RefreshReason};
-use countersign_core::policy::{AudienceList, AuthoritiesConfig, Policy, TrustedIssuerConfig};
+use countersign_core::key::RefreshReason;
+use countersign_core::policy::Policy;
 #[cfg(feature = "txn")]
 use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::{PolicyReplacer, Verifier, VerifierBuilder};
@@ -16,6 +16,7 @@ use tokio::task::JoinSet;
 
 use super::content;
 use super::file::{MakeKeys, PolicyFile};
+use super::known_keys::{KnownKeys, source};
 #[cfg(feature = "txn")]
 use super::transactions::Transactions;
 use crate::{file, rt, telemetry};
@@ -50,9 +51,6 @@ pub struct WatchedPolicy {
     verifier: Verifier,
     watch: Arc<Watch>,
 }
-
-/// A key source, with the settings that determine it.
-pub(super) type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);
 
 struct Watch {
     path: PathBuf,
@@ -314,46 +312,11 @@ fn builder(policy: &Policy, make_keys: &MakeKeys, known: &[KnownKeys]) -> (Verif
     (builder, keys)
 }
 
-/// The source of an issuer's keys: a known one, if the location is the same.
-pub(super) fn source(
-    issuer: &TrustedIssuerConfig,
-    make_keys: &MakeKeys,
-    known: &[KnownKeys],
-) -> Result<KnownKeys, ConfigError> {
-    let location = location(issuer);
-    let source = match known.iter().find(|(known, _)| *known == location) {
-        Some((_, source)) => Arc::clone(source),
-        None => make_keys(issuer)?,
-    };
-    Ok((location, source))
-}
-
 /// The policy of `text`. If dangers are denied, it states so too, for the outbound client that is made of it.
 fn parse(text: &str, denies_danger: bool) -> Result<Policy, ConfigError> {
     let mut policy = content::parse(text)?;
     policy.deny_danger |= denies_danger;
     Ok(policy)
-}
-
-/// The issuer without the rules that have nothing to do with its keys.
-fn location(issuer: &TrustedIssuerConfig) -> TrustedIssuerConfig {
-    let rules = TrustedIssuerConfig::new("", "");
-    let mut location = issuer.clone();
-    location.audience = AudienceList::AnyOf(Vec::new());
-    location.authorities = AuthoritiesConfig::default();
-    location.profile = rules.profile;
-    location.token_types = rules.token_types;
-    location.leeway_seconds = None;
-    location.max_lifetime_seconds = None;
-    location.max_age_seconds = None;
-    location.required_claims = rules.required_claims;
-    location.required_claim_values = rules.required_claim_values;
-    location.allowed_claim_values = rules.allowed_claim_values;
-    location.refused_subject_prefixes = rules.refused_subject_prefixes;
-    location.spiffe_trust_domain = None;
-    location.allowed_clients = rules.allowed_clients;
-    location.kind_claim = rules.kind_claim;
-    location
 }
 
 /// Reads the file at each interval, until no verifier is left.
@@ -404,7 +367,7 @@ impl fmt::Debug for WatchedPolicy {
 
 #[cfg(test)]
 mod tests {
-    use countersign_core::key::{Algorithm, StaticKeys};
+    use countersign_core::key::{Algorithm, KeySource, StaticKeys};
 
     use super::*;
 
