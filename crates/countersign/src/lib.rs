@@ -55,7 +55,7 @@
 //! | `reqwest-middleware` | no | `outbound::AttachTokenMiddleware`, for stacks of that crate |
 //! | `introspection` | no | [`introspect`]: opaque tokens, by asking the authorization server (RFC 7662, RFC 9701) |
 //! | `grpc` | no | [`grpc`]: layer, guards and claims in tonic services |
-//! | `txn` | no | transaction tokens (draft-ietf-oauth-transaction-tokens-10) in the layer, guards and outbound calls |
+//! | `txn` | no | transaction tokens (draft-ietf-oauth-transaction-tokens-10) in the layer, guards and outbound calls, and requests for them |
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //! | `metrics` | no | [`metrics`]: numbers for the recorder of the crate of that name |
 //! | `otel` | no | [`metrics`]: numbers for OpenTelemetry |

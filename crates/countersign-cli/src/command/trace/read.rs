@@ -1,6 +1,7 @@
 //! Reading the lines of all files, of which only the decisions that are shown are kept.
 
 use std::collections::{HashMap, HashSet};
+use std::rc::Rc;
 
 use super::line::{Event, Form, Line};
 use crate::exit::Failure;
@@ -85,7 +86,8 @@ pub(super) fn decisions(wanted: &Wanted, files: &[String]) -> Result<(Vec<Event>
             kept.add(file, event, form);
         }
     })?;
-    Ok((kept.events, Counts { left_out: kept.left_out, ..counts }))
+    let (events, left_out) = kept.into_events();
+    Ok((events, Counts { left_out, ..counts }))
 }
 
 /// The decisions of one transaction.
@@ -102,7 +104,8 @@ pub(super) fn all(files: &[String], by_trace: bool) -> Result<(Vec<Transaction>,
     })?;
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut transactions: Vec<Transaction> = Vec::new();
-    for event in kept.events {
+    let (events, left_out) = kept.into_events();
+    for event in events {
         let Some(id) = id_of(&event) else { continue };
         match places.get(&id).and_then(|place| transactions.get_mut(*place)) {
             Some((_, events)) => events.push(event),
@@ -113,7 +116,7 @@ pub(super) fn all(files: &[String], by_trace: bool) -> Result<(Vec<Transaction>,
             }
         }
     }
-    Ok((transactions, Counts { left_out: kept.left_out, ..counts }))
+    Ok((transactions, Counts { left_out, ..counts }))
 }
 
 /// The events that are kept.
@@ -121,9 +124,9 @@ pub(super) fn all(files: &[String], by_trace: bool) -> Result<(Vec<Transaction>,
 /// A service may write an event as a JSON line and through `tracing`, and a file may be named twice: an event counts as
 /// often as in the one place that has it most often.
 struct Kept {
-    events: Vec<Event>,
-    seen: HashMap<(usize, Form, Event), usize>,
-    numbered: HashSet<(Event, usize)>,
+    events: Vec<Rc<Event>>,
+    seen: HashMap<(usize, Form, Rc<Event>), usize>,
+    numbered: HashSet<(Rc<Event>, usize)>,
     max: usize,
     left_out: u64,
 }
@@ -134,14 +137,21 @@ impl Kept {
     }
 
     fn add(&mut self, file: usize, event: Event, form: Form) {
+        let event = Rc::new(event);
         if self.events.len() == self.max {
             self.left_out += u64::from(!self.numbered.contains(&(event, 1)));
             return;
         }
-        let number = self.seen.entry((file, form, event.clone())).or_default();
+        let number = self.seen.entry((file, form, Rc::clone(&event))).or_default();
         *number += 1;
-        if self.numbered.insert((event.clone(), *number)) {
+        if self.numbered.insert((Rc::clone(&event), *number)) {
             self.events.push(event);
         }
+    }
+
+    fn into_events(self) -> (Vec<Event>, u64) {
+        let Kept { events, seen, numbered, left_out, .. } = self;
+        drop((seen, numbered));
+        (events.into_iter().map(Rc::unwrap_or_clone).collect(), left_out)
     }
 }
