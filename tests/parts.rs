@@ -12,6 +12,8 @@ pub enum Part {
     Python,
     /// The Envoy proxy, which is one of those Python packages.
     Envoy,
+    /// The proxy Traefik, which is one of those Python packages.
+    Traefik,
     /// The browser.
     Chromium,
     /// The PostgreSQL server.
@@ -48,10 +50,11 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 19] = [
+    pub const ALL: [(Part, &'static str); 20] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
         (Part::Envoy, "has_envoy"),
+        (Part::Traefik, "has_traefik"),
         (Part::Chromium, "has_chromium"),
         (Part::Postgres, "has_postgres"),
         (Part::Redis, "has_redis"),
@@ -82,6 +85,7 @@ impl Part {
             Part::Node => peers.join("node_modules/.package-lock.json"),
             Part::Python => peers.join("venv/installed"),
             Part::Envoy => peers.join("venv/bin/envoy"),
+            Part::Traefik => peers.join("venv/bin/traefik"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),
             Part::Redis => PathBuf::from("/usr/bin/redis-server"),
             Part::Prometheus => PathBuf::from("/usr/bin/prometheus"),

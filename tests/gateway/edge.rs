@@ -67,6 +67,11 @@ impl Running {
         Running { proxy, backend, gateway: Some(gateway), address, edge, rules }
     }
 
+    /// Returns whether it brings addresses into normal form before it asks: the gateway then sees what the service behind sees.
+    pub fn normalizes(&self) -> bool {
+        self.edge == Edge::Traefik
+    }
+
     /// Sends a request of these header lines.
     pub async fn request(&self, method: &str, target: &str, headers: &[String]) -> Answer {
         let lines: Vec<&str> = headers.iter().map(String::as_str).collect();

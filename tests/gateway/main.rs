@@ -14,6 +14,7 @@ mod minted;
 mod nginx;
 mod reload;
 mod swap;
+mod traefik;
 mod transaction;
 mod unsuitable;
 mod world;

@@ -226,7 +226,12 @@ pub async fn sends_what_was_decided_about(edge: &Running, world: &World) {
         "/health%2f..%2forders",
     ] {
         let answer = edge.request("GET", open, &[]).await;
-        assert!(answer.status >= 300 && edge.backend.seen().is_empty(), "{open}: {answer:?}");
+        let seen = edge.backend.seen();
+        if edge.normalizes() && answer.status == 200 {
+            assert!(seen.iter().all(|head| target(head) == "/health"), "{open}: {seen:?}");
+            continue;
+        }
+        assert!(answer.status >= 300 && seen.is_empty(), "{open}: {answer:?}");
     }
     assert_eq!(edge.request("GET", "/health?x", &[]).await.status, 200);
     assert_eq!(edge.backend.seen().len(), 1);
