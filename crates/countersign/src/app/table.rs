@@ -1,6 +1,7 @@
 //! The table of an app's routes with their access.
 
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_core::authz::Requirement;
 use countersign_core::error::{ConfigError, Fault};
@@ -40,7 +41,7 @@ pub struct Route {
 /// );
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct RouteTable(Vec<Route>);
+pub struct RouteTable(Arc<Vec<Route>>); // apps are cloned for each connection, or for each request
 
 impl Route {
     pub(super) fn new(method: &'static str, path: String, access: Access) -> Self {
@@ -89,16 +90,16 @@ impl Route {
 impl RouteTable {
     pub(super) fn push(&mut self, route: Route) {
         let index = self.0.partition_point(|known| (&known.path, known.method) <= (&route.path, route.method));
-        self.0.insert(index, route);
+        Arc::make_mut(&mut self.0).insert(index, route);
     }
 
     pub(super) fn extend(&mut self, other: RouteTable) {
-        other.0.into_iter().for_each(|route| self.push(route));
+        Arc::unwrap_or_clone(other.0).into_iter().for_each(|route| self.push(route));
     }
 
     /// The same routes below `prefix`, with paths as axum joins them.
     pub(super) fn below(mut self, prefix: &str) -> Self {
-        for route in &mut self.0 {
+        for route in Arc::make_mut(&mut self.0) {
             route.path = below(prefix, &route.path);
         }
         self
@@ -167,7 +168,7 @@ impl RouteTable {
     /// without one; [`from_json`](Self::from_json) reads it.
     #[must_use]
     pub fn to_json(&self) -> String {
-        serde_json::to_string_pretty(&self.0).unwrap_or_default() // only strings, so it cannot fail
+        serde_json::to_string_pretty(&*self.0).unwrap_or_default() // only strings, so it cannot fail
     }
 }
 
@@ -229,6 +230,6 @@ impl Serialize for Route {
 
 impl Serialize for RouteTable {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        self.0.serialize(serializer)
+        (*self.0).serialize(serializer)
     }
 }
