@@ -12,7 +12,7 @@ use countersign::authenticate::{AuthenticateLayer, Authenticated, Authentication
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::verify::Verified;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, Uri, header};
 use tower::ServiceExt as _;
 
 use crate::attach::{CREDENTIALS, SwapRefusal, TXN_TOKEN};
@@ -167,12 +167,12 @@ impl Rules {
 
     async fn decided(&self, request: ClientRequest, foreign: ForeignHeaders) -> Result<RequestChanges, Refusal> {
         let ClientRequest { method, host, target, mut headers } = request;
-        let target = Target::parse(&target).map_err(|_| problem::AMBIGUOUS)?;
+        let target = Target::read(target).map_err(|_| problem::AMBIGUOUS)?;
         if !is_host(&host) {
             return Err(problem::CONTRADICTION.into());
         }
-        let route = self.matcher.route_of(method.as_str(), target.path());
-        if target.other_readings().any(|path| self.matcher.route_of(method.as_str(), path) != route) {
+        let route = |path| self.matcher.route_of(method.as_str(), path);
+        if target.other_readings().any(|path| route(path) != route(target.path())) {
             return Err(problem::AMBIGUOUS.into());
         }
         let mut remove: Vec<_> = self.headers.found_in(&headers).cloned().collect();
@@ -185,11 +185,11 @@ impl Rules {
         for name in &remove {
             headers.remove(name);
         }
-        headers.insert(header::HOST, HeaderValue::from_str(&host).map_err(|_| problem::CONTRADICTION)?);
+        headers.insert(header::HOST, HeaderValue::try_from(host).map_err(|_| problem::CONTRADICTION)?);
         let protocols = headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL);
         let mut asked = HttpRequest::new(Body::empty());
         *asked.method_mut() = method.clone();
-        *asked.uri_mut() = target.as_str().parse().map_err(|_| problem::AMBIGUOUS)?;
+        *asked.uri_mut() = Uri::try_from(target.into_text()).map_err(|_| problem::AMBIGUOUS)?;
         *asked.headers_mut() = headers;
         if !self.swaps.is_empty() {
             asked.extensions_mut().insert(Swaps(Arc::clone(&self.swaps)));
@@ -202,7 +202,7 @@ impl Rules {
             Some(caller) => self.headers.of(caller).ok_or(problem::UNFIT_IDENTITY)?,
             None => HeaderMap::new(),
         };
-        let mut changes = RequestChanges { set, remove: Vec::new(), answer: added(answer.headers()) };
+        let mut changes = RequestChanges { set, remove: Vec::new(), answer: added(std::mem::take(answer.headers_mut())) };
         if let Some(swapped) = reached.swapped {
             remove.extend(self.credentials.iter().cloned());
             changes.set.extend(swapped?);
@@ -220,9 +220,12 @@ impl Rules {
         }
         // Also what the client did not send: the edge may have seen a spelling that the gateway did not.
         let transaction = self.begins_transactions.then_some(TXN_TOKEN);
-        let own = self.headers.names().chain(&transaction).filter(|name| !remove.contains(name));
-        remove.extend(own.cloned().collect::<Vec<_>>());
         remove.retain(|name| !changes.set.contains_key(name));
+        for name in self.headers.names().chain(&transaction).filter(|name| !changes.set.contains_key(*name)) {
+            if !remove.contains(name) {
+                remove.push(name.clone());
+            }
+        }
         changes.remove = remove;
         Ok(changes)
     }
@@ -281,10 +284,9 @@ async fn swapped(caller: Option<&Verified>, request: &Parts) -> Option<Result<He
 }
 
 /// The headers that the layer adds to an answer, without those of the handler above.
-fn added(headers: &HeaderMap) -> HeaderMap {
-    let mut added = headers.clone();
-    added.remove(header::CONTENT_LENGTH);
-    added
+fn added(mut headers: HeaderMap) -> HeaderMap {
+    headers.remove(header::CONTENT_LENGTH);
+    headers
 }
 
 /// The answer with its body. One that cannot be read is refused without it.

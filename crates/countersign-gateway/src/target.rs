@@ -42,11 +42,16 @@ impl Target {
     /// # Errors
     /// [`AmbiguousTarget`] for an address that servers could read in two ways.
     pub fn parse(text: &str) -> Result<Self, AmbiguousTarget> {
+        Self::read(text.to_owned())
+    }
+
+    /// As [`parse`](Self::parse), without a copy of the text.
+    pub(crate) fn read(text: String) -> Result<Self, AmbiguousTarget> {
         let refuse = |problem| Err(AmbiguousTarget(problem));
         if text.len() > MAX_TARGET_BYTES {
             return refuse("the address is too long");
         }
-        let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+        let (path, query) = text.split_once('?').map_or((&text[..], None), |(path, query)| (path, Some(query)));
         if query
             .is_some_and(|query| !query.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')))
         {
@@ -68,13 +73,17 @@ impl Target {
             }
         }
         let decoded = if path.contains('%') { Some(decode(path)?) } else { None };
-        Ok(Target { path_bytes: path.len(), text: text.to_owned(), decoded })
+        Ok(Target { path_bytes: path.len(), text, decoded })
     }
 
     /// Path and query, as they were sent.
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.text
+    }
+
+    pub(crate) fn into_text(self) -> String {
+        self.text
     }
 
     /// The path, as it was sent.

@@ -58,7 +58,7 @@ impl ForwardAuth {
         if !self.peers.accept(&parts.extensions) {
             return Err(problem::UNTRUSTED_PEER);
         }
-        let asked = self.edge.client_request(&parts)?;
+        let asked = self.edge.client_request(parts)?;
         match self.gateway.decide(asked, self.edge.foreign_headers()).await {
             EdgeDecision::Allowed(changes) => Ok(self.permission(changes)),
             EdgeDecision::Refused(refusal) if refusal.status().as_u16() < 400 => Err(problem::NO_PERMISSION),
@@ -73,12 +73,7 @@ impl ForwardAuth {
         let headers = response.headers_mut();
         *headers = answer;
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        for name in set.keys() {
-            headers.remove(name);
-        }
-        for (name, value) in &set {
-            headers.append(name, value.clone());
-        }
+        headers.extend(set); // the first value of a name replaces those that are there
         match self.edge.removal_header() {
             Some(name) => {
                 let names: Vec<&str> = remove.iter().map(HeaderName::as_str).collect();

@@ -1,5 +1,6 @@
 //! The kinds of edges, and the places in which each tells the client's request.
 
+use http::header::Entry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, Method, header};
 use serde::{Deserialize, Serialize};
@@ -72,13 +73,13 @@ impl Edge {
     }
 
     /// The client's request, of which this check asks.
-    pub(super) fn client_request(self, check: &Parts) -> Result<ClientRequest, Problem> {
-        let mut headers = check.headers.clone();
-        let after = check.uri.path_and_query().and_then(|uri| uri.as_str().strip_prefix(PREFIX));
+    pub(super) fn client_request(self, check: Parts) -> Result<ClientRequest, Problem> {
+        let Parts { method: asked, uri, mut headers, .. } = check;
+        let after = uri.path_and_query().and_then(|uri| uri.as_str().strip_prefix(PREFIX));
         let after = after.ok_or(problem::EDGE_MISCONFIGURED)?;
         let (method, target) = match self {
             Edge::Envoy => return Err(problem::EDGE_MISCONFIGURED), // it asks over gRPC
-            Edge::EnvoyHttp => (check.method.clone(), after.to_owned()),
+            Edge::EnvoyHttp => (asked, after.to_owned()),
             Edge::Traefik => {
                 let method = only(&mut headers, FORWARDED_METHOD)?;
                 (method_of(&method)?, only(&mut headers, FORWARDED_URI)?)
@@ -108,12 +109,10 @@ fn method_of(text: &str) -> Result<Method, Problem> {
 
 /// Takes the only value of a header that the edge sets.
 fn only(headers: &mut HeaderMap, name: HeaderName) -> Result<String, Problem> {
-    let mut values = headers.get_all(&name).iter();
-    let value = values.next().ok_or(problem::EDGE_MISCONFIGURED)?;
-    if values.next().is_some() {
-        return Err(problem::CONTRADICTION);
+    let Entry::Occupied(entry) = headers.entry(name) else { return Err(problem::EDGE_MISCONFIGURED) };
+    let (_, mut values) = entry.remove_entry_mult();
+    match (values.next(), values.next()) {
+        (Some(value), None) => Ok(value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned()),
+        _ => Err(problem::CONTRADICTION),
     }
-    let value = value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned();
-    headers.remove(name);
-    Ok(value)
 }

@@ -1,6 +1,7 @@
 //! The peers that may ask.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use axum::extract::ConnectInfo;
 #[cfg(unix)]
@@ -23,7 +24,7 @@ use ipnet::IpNet;
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TrustedPeers {
-    networks: Vec<IpNet>,
+    networks: Arc<[IpNet]>,
     of_socket: bool,
 }
 
@@ -72,7 +73,7 @@ impl TrustedPeers {
             faults.push(Fault::new("trusted_peers", format!("{}: {problem}", safe_text(text))));
         }
         ConfigError::check(faults)?;
-        Ok(TrustedPeers { networks: read, of_socket: false })
+        Ok(TrustedPeers { networks: read.into(), of_socket: false })
     }
 
     /// The addresses of this machine.
@@ -85,7 +86,7 @@ impl TrustedPeers {
     /// Everybody who may write to the file of the Unix socket at which the gateway listens, and nobody else. Its permissions decide.
     #[must_use]
     pub fn unix_socket() -> Self {
-        TrustedPeers { networks: Vec::new(), of_socket: true }
+        TrustedPeers { networks: Arc::default(), of_socket: true }
     }
 
     /// Returns whether the sender of a request with these extensions may ask. A request that tells no peer is of nobody.

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use countersign_core::error::{ConfigError, Fault};
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::value::{IdentityValue, encoded};
+use super::value::IdentityValue;
 
 /// Headers by which some servers replace the method or the address of a request.
 const OVERRIDES: [&str; 6] = [
@@ -61,6 +61,7 @@ pub struct ReservedHeaders {
     /// The headers that are set.
     values: BTreeMap<String, IdentityValue>,
     patterns: Vec<String>,
+    /// The classes of names.
     names: BTreeSet<String>,
     prefixes: Vec<String>,
     set: Vec<(HeaderName, IdentityValue)>,
@@ -136,8 +137,13 @@ impl ReservedHeaders {
     /// Returns whether this name belongs to the gateway.
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
-        let class = class(name.as_str());
-        self.names.contains(&class) || self.prefixes.iter().any(|prefix| class.starts_with(prefix.as_str()))
+        // Of each request, every header is asked about: nothing is allocated.
+        let name = name.as_str();
+        let end = name.len().checked_sub(BINARY.len()).unwrap_or(name.len());
+        let is_binary = name.split_at_checked(end).is_some_and(|(_, end)| is_of_class(end, BINARY));
+        let plain = if is_binary { name.get(..end).unwrap_or(name) } else { name };
+        self.names.iter().any(|class| is_of_class(plain, class))
+            || self.prefixes.iter().any(|class| name.get(..class.len()).is_some_and(|start| is_of_class(start, class)))
     }
 
     /// The names in these headers that belong to the gateway, each once.
@@ -159,22 +165,34 @@ impl ReservedHeaders {
     pub(crate) fn of(&self, caller: &countersign_core::verify::Verified) -> Option<HeaderMap> {
         let mut headers = HeaderMap::new();
         for (name, value) in &self.set {
-            if let Some(text) = value.of(caller) {
-                headers.insert(name, HeaderValue::from_str(&encoded(&text)?).ok()?);
+            if let Some(text) = value.of(caller).ok()? {
+                headers.insert(name, HeaderValue::try_from(text).ok()?);
             }
         }
         Some(headers)
     }
 }
 
+/// The end of names of binary metadata, as a class.
+const BINARY: &str = "-bin";
+
+/// Returns whether the name has this class, as [`prefix_class`] makes it.
+fn is_of_class(name: &str, class: &str) -> bool {
+    name.len() == class.len() && name.bytes().zip(class.bytes()).all(|(byte, class)| of_class(byte) == class)
+}
+
+fn of_class(byte: u8) -> u8 {
+    if byte.is_ascii_alphanumeric() { byte.to_ascii_lowercase() } else { b'-' }
+}
+
 /// The name as servers compare it that read headers from variables: all signs are one.
 fn class(name: &str) -> String {
     let class = prefix_class(name);
-    class.strip_suffix("-bin").map(str::to_owned).unwrap_or(class)
+    class.strip_suffix(BINARY).map(str::to_owned).unwrap_or(class)
 }
 
 fn prefix_class(name: &str) -> String {
-    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' }).collect()
+    name.bytes().map(|byte| char::from(of_class(byte))).collect()
 }
 
 fn is_needed(class: &str, is_prefix: bool) -> bool {

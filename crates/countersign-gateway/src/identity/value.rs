@@ -32,57 +32,75 @@ pub enum IdentityValue {
     Permissions,
 }
 
+/// A value that is too long for a header.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct TooLong;
+
 impl IdentityValue {
-    /// The values of this caller; `None` if it has none.
-    pub(super) fn of(self, caller: &Verified) -> Option<Vec<String>> {
+    /// The text for a header; `None` if the caller has no such value.
+    pub(super) fn of(self, caller: &Verified) -> Result<Option<String>, TooLong> {
         let grants = caller.grants();
-        let one = |text: Option<&str>| text.map(|text| vec![text.to_owned()]);
-        let values = match self {
-            IdentityValue::Issuer => one(Some(caller.issuer())),
-            IdentityValue::Subject => one(Some(caller.subject()).filter(|subject| !subject.is_empty())),
-            IdentityValue::Client => one(caller.client_id()),
-            IdentityValue::Actor => one(caller.actor()),
-            IdentityValue::Tenant => one(caller.tenant().map(countersign_core::claims::TenantId::as_str)),
-            IdentityValue::Scopes => Some(grants.scopes.iter().map(str::to_owned).collect()),
-            IdentityValue::Roles => Some(grants.roles.iter().map(str::to_owned).collect()),
-            IdentityValue::Permissions => Some(grants.permissions.iter().map(str::to_owned).collect()),
-        };
-        values.filter(|values: &Vec<String>| !values.is_empty())
+        match self {
+            IdentityValue::Issuer => encoded([caller.issuer()]),
+            IdentityValue::Subject => encoded(Some(caller.subject()).filter(|subject| !subject.is_empty())),
+            IdentityValue::Client => encoded(caller.client_id()),
+            IdentityValue::Actor => encoded(caller.actor()),
+            IdentityValue::Tenant => encoded(caller.tenant().map(countersign_core::claims::TenantId::as_str)),
+            IdentityValue::Scopes => encoded(grants.scopes.iter()),
+            IdentityValue::Roles => encoded(grants.roles.iter()),
+            IdentityValue::Permissions => encoded(grants.permissions.iter()),
+        }
     }
 }
 
-/// The values as text of a header; `None` if it would be too long.
-pub(super) fn encoded(values: &[String]) -> Option<String> {
-    let mut text = String::new();
-    for (index, value) in values.iter().enumerate() {
-        if index > 0 {
-            text.push(',');
-        }
-        for byte in value.bytes() {
-            if byte.is_ascii_alphanumeric() || b"-._~:/@!$&'()*+=?".contains(&byte) {
-                text.push(char::from(byte));
-            } else {
-                text.push_str(&format!("%{byte:02X}"));
+/// The values as text of a header; `None` if there are none.
+fn encoded<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<Option<String>, TooLong> {
+    let mut text = None::<String>;
+    for value in values {
+        let text = match &mut text {
+            Some(text) => {
+                text.push(',');
+                text
+            }
+            none => none.insert(String::with_capacity(value.len())),
+        };
+        if value.bytes().all(is_plain) {
+            text.push_str(value);
+        } else {
+            for byte in value.bytes() {
+                if is_plain(byte) {
+                    text.push(char::from(byte));
+                } else {
+                    text.push_str(&format!("%{byte:02X}"));
+                }
             }
         }
         if text.len() > MAX_VALUE_BYTES {
-            return None;
+            return Err(TooLong);
         }
     }
-    Some(text)
+    Ok(text)
+}
+
+/// Returns whether the byte needs no encoding.
+fn is_plain(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || b"-._~:/@!$&'()*+=?".contains(&byte)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::encoded;
+    use super::{TooLong, encoded};
 
     #[test]
     fn s9_04_values_are_visible_ascii_without_separators_or_refused() {
-        let encoded = |values: &[&str]| encoded(&values.iter().map(|value| (*value).to_owned()).collect::<Vec<_>>());
-        assert_eq!(encoded(&["a\r\nX-Role: admin"]).as_deref(), Some("a%0D%0AX-Role:%20admin"));
-        assert_eq!(encoded(&["\u{fc}", "50%", "a,b;c"]).as_deref(), Some("%C3%BC,50%25,a%2Cb%3Bc"));
-        assert_eq!(encoded(&["a\0b"]).as_deref(), Some("a%00b"));
-        assert_eq!(encoded(&[&"x".repeat(10 * 1024)]), None);
-        assert_eq!(encoded(&[&"\u{fc}".repeat(1024)]), None);
+        let text = |values: &[&str]| encoded(values.iter().copied());
+        let is = |text: &str| Ok(Some(text.to_owned()));
+        assert_eq!(text(&["a\r\nX-Role: admin"]), is("a%0D%0AX-Role:%20admin"));
+        assert_eq!(text(&["\u{fc}", "50%", "a,b;c"]), is("%C3%BC,50%25,a%2Cb%3Bc"));
+        assert_eq!(text(&["a\0b"]), is("a%00b"));
+        assert_eq!(text(&["", "a"]), is(",a"));
+        assert_eq!(text(&[]), Ok(None));
+        assert_eq!(text(&[&"x".repeat(10 * 1024)]), Err(TooLong));
+        assert_eq!(text(&[&"\u{fc}".repeat(1024)]), Err(TooLong));
     }
 }
