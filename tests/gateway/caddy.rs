@@ -9,7 +9,7 @@ use crate::edge::Running;
 use crate::matrix;
 use crate::world::World;
 
-fn set_up(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
+pub fn set_up(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
     let path = folder.join("Caddyfile");
     let address = file("haproxy.cfg"); // has the address of clients as one text
     let own = address.split("bind 127.0.0.1:").nth(1).and_then(|rest| rest.split_whitespace().next()).expect("a port");

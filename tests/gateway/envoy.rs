@@ -17,11 +17,11 @@ fn write(folder: &Path, text: &str) -> Vec<String> {
         .to_vec()
 }
 
-fn over_grpc(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
+pub fn over_grpc(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
     write(folder, &file("envoy.yaml"))
 }
 
-fn over_http(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
+pub fn over_http(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
     let (text, service) = (file("envoy.yaml"), file("envoy_http.yaml"));
     let is_grpc = |line: &&str| line.contains("grpc_service") || line.contains("encode_raw_headers");
     let with_service = text.lines().flat_map(|line| {

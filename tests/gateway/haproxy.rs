@@ -9,7 +9,7 @@ use crate::edge::Running;
 use crate::matrix;
 use crate::world::World;
 
-fn set_up(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
+pub fn set_up(folder: &Path, file: &dyn Fn(&str) -> String) -> Vec<String> {
     let [script, config] = ["countersign.lua", "haproxy.cfg"].map(|name| folder.join(name));
     std::fs::write(&script, file("countersign.lua")).expect("a file");
     let text = file("haproxy.cfg").replace("/etc/haproxy/countersign.lua", script.to_str().expect("text"));

@@ -4,6 +4,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::http::Request;
 use countersign::app::{Routes, protect};
+use countersign::authenticate::AuthenticateLayerBuilder;
 use countersign::introspect::Introspection;
 use countersign::policy::Policy;
 use countersign::prelude::*;
@@ -49,6 +50,10 @@ impl World {
 
     /// The layer of the policy, with used proofs of its own.
     pub fn layer(&self) -> AuthenticateLayer {
+        self.layer_builder().build().expect("a layer")
+    }
+
+    pub fn layer_builder(&self) -> AuthenticateLayerBuilder {
         let (keys, issuer) = (&self.keys, self.provider.issuer());
         let of_keys = keys.issuer("orders").map_authorities({
             let name = "https://issuer.test"; // to which the test kit assigns them
@@ -59,7 +64,7 @@ impl World {
         let introspection =
             Introspection::at_issuer(self.provider.url()).client("gateway", "secret").token_prefix("opaque_");
         let layer = AuthenticateLayer::builder(verifier).introspection(introspection).api_keys(keys.clone());
-        layer.dpop(Dpop::at(format!("https://{HOST}"))).build().expect("a layer")
+        layer.dpop(Dpop::at(format!("https://{HOST}")))
     }
 
     pub fn gateway(&self) -> Gateway {

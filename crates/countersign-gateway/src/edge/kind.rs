@@ -2,7 +2,7 @@
 
 use http::header::Entry;
 use http::request::Parts;
-use http::{HeaderMap, HeaderName, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
 
 use crate::problem::{self, Problem};
@@ -14,6 +14,9 @@ const PREFIX: &str = "/check";
 
 /// The address of the client's request once more, byte for byte: the address of the check itself is parsed on the way.
 const URI: HeaderName = HeaderName::from_static("x-countersign-uri");
+
+/// The headers that each WebSocket handshake has, and no other request.
+const HANDSHAKE: [HeaderName; 2] = [header::SEC_WEBSOCKET_KEY, header::SEC_WEBSOCKET_VERSION];
 
 const FORWARDED_METHOD: HeaderName = HeaderName::from_static("x-forwarded-method");
 const FORWARDED_URI: HeaderName = HeaderName::from_static("x-forwarded-uri");
@@ -99,6 +102,10 @@ impl Edge {
             _ => only(&mut headers, header::HOST)?,
         };
         headers.remove(header::HOST);
+        // Traefik does not tell the upgrade of a handshake, of which the layer expects more than of other requests.
+        if HANDSHAKE.iter().any(|name| headers.contains_key(name)) && !headers.contains_key(header::UPGRADE) {
+            headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
+        }
         Ok(ClientRequest::new(method, host, target, headers))
     }
 }
