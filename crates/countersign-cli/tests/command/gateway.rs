@@ -16,7 +16,7 @@ use countersign_tests::redis::free_port;
 use crate::run::{Server, TempFile, countersign, file};
 
 /// A gateway as in the guide, whose policy trusts this issuer.
-struct World {
+pub(crate) struct World {
     issuer: TestIssuer,
     port: u16,
     policy: TempFile,
@@ -24,7 +24,7 @@ struct World {
 }
 
 impl World {
-    fn new(edge: &str) -> Self {
+    pub(crate) fn new(edge: &str) -> Self {
         let (issuer, port) = (TestIssuer::with_system_clock(), free_port());
         let policy = file("gateway-policy.toml", &policy(&issuer));
         let text = Guide::read("gateway").file("gateway.toml").replace("127.0.0.1:9001", &format!("127.0.0.1:{port}"));
@@ -136,7 +136,8 @@ async fn s9_12_envoy_lets_nobody_in_while_the_gateway_is_killed_under_load_and_c
     is_killed_under_load(&World::new("envoy"), envoy).await;
 }
 
-async fn is_killed_under_load(world: &World, edge: impl AsyncFnOnce(u16, &Service) -> Proxy) {
+/// Kills the gateway three times while callers go on.
+pub(crate) async fn is_killed_under_load(world: &World, edge: impl AsyncFnOnce(u16, &Service) -> Proxy) {
     let mut gateway = world.start();
     let (seen, nameless) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
     let orders = Service::start(Router::new().fallback({

@@ -6,6 +6,7 @@ mod apikey;
 mod connections;
 mod dev;
 mod dpop;
+mod edges;
 mod explain;
 mod foreign;
 mod gateway;
