@@ -96,7 +96,8 @@ impl Rules {
         headers: ReservedHeaders,
     ) -> Result<Self, ConfigError> {
         let routes: Routes = Routes::from_table(table, reached)?;
-        let app = try_protect(routes, authenticator)?;
+        // With its state, or the router would build the services of a route again for each request.
+        let app: Protected = try_protect(routes, authenticator)?.with_state(());
         let table = app.table().clone();
         Ok(Rules {
             app,

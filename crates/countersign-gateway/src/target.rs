@@ -51,7 +51,10 @@ impl Target {
         if text.len() > MAX_TARGET_BYTES {
             return refuse("the address is too long");
         }
-        let (path, query) = text.split_once('?').map_or((&text[..], None), |(path, query)| (path, Some(query)));
+        let (path, query) = match text.bytes().position(|byte| byte == b'?').map(|at| text.split_at(at)) {
+            Some((path, query)) => (path, query.get(1..)),
+            None => (&text[..], None),
+        };
         if query
             .is_some_and(|query| !query.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')))
         {
@@ -63,16 +66,16 @@ impl Target {
         if !path.bytes().all(is_path_byte) {
             return refuse("the path has a character that must be encoded, or that separates parameters");
         }
-        let mut segments = path.split('/').skip(1).peekable();
+        let mut segments = path.as_bytes().split(|byte| *byte == b'/').skip(1).peekable();
         while let Some(segment) = segments.next() {
             if segment.is_empty() && segments.peek().is_some() {
                 return refuse("the path has an empty segment");
             }
-            if matches!(segment, "." | "..") {
+            if matches!(segment, b"." | b"..") {
                 return refuse("the path has a segment . or ..");
             }
         }
-        let decoded = if path.contains('%') { Some(decode(path)?) } else { None };
+        let decoded = if path.bytes().any(|byte| byte == b'%') { Some(decode(path)?) } else { None };
         Ok(Target { path_bytes: path.len(), text, decoded })
     }
 
@@ -105,7 +108,12 @@ impl Target {
 
 /// Returns whether this byte may be in a path as it is, or starts an encoding.
 fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"/-._~!$&'()*+,=:@%".contains(&byte)
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
+                | b':' | b'@' | b'%'
+        )
 }
 
 fn decode(path: &str) -> Result<String, AmbiguousTarget> {

@@ -1,6 +1,5 @@
 //! The kinds of edges, and the places in which each tells the client's request.
 
-use http::header::Entry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
@@ -89,7 +88,8 @@ impl Edge {
             }
             Edge::Nginx | Edge::Caddy | Edge::Haproxy => {
                 let told = only(&mut headers, if self == Edge::Caddy { FORWARDED_URI } else { URI })?;
-                let named = after.strip_prefix('/').and_then(|after| after.find('/').map(|end| after.split_at(end)));
+                let end = |after: &str| after.bytes().position(|byte| byte == b'/');
+                let named = after.strip_prefix('/').and_then(|after| after.split_at_checked(end(after)?));
                 let (method, target) = named.ok_or(problem::EDGE_MISCONFIGURED)?;
                 if told != target {
                     return Err(problem::CONTRADICTION);
@@ -101,7 +101,6 @@ impl Edge {
             Edge::Traefik => only(&mut headers, FORWARDED_HOST)?,
             _ => only(&mut headers, header::HOST)?,
         };
-        headers.remove(header::HOST);
         // Traefik does not tell the upgrade of a handshake, of which the layer expects more than of other requests.
         if HANDSHAKE.iter().any(|name| headers.contains_key(name)) && !headers.contains_key(header::UPGRADE) {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
@@ -116,10 +115,10 @@ fn method_of(text: &str) -> Result<Method, Problem> {
 
 /// Takes the only value of a header that the edge sets.
 fn only(headers: &mut HeaderMap, name: HeaderName) -> Result<String, Problem> {
-    let Entry::Occupied(entry) = headers.entry(name) else { return Err(problem::EDGE_MISCONFIGURED) };
-    let (_, mut values) = entry.remove_entry_mult();
-    match (values.next(), values.next()) {
-        (Some(value), None) => Ok(value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned()),
-        _ => Err(problem::CONTRADICTION),
+    let is_repeated = headers.get_all(&name).iter().nth(1).is_some();
+    let value = headers.remove(name).ok_or(problem::EDGE_MISCONFIGURED)?;
+    if is_repeated {
+        return Err(problem::CONTRADICTION);
     }
+    Ok(value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned())
 }

@@ -62,7 +62,7 @@ pub struct ReservedHeaders {
     values: BTreeMap<String, IdentityValue>,
     patterns: Vec<String>,
     /// The classes of names.
-    names: BTreeSet<String>,
+    names: Vec<String>,
     prefixes: Vec<String>,
     set: Vec<(HeaderName, IdentityValue)>,
 }
@@ -111,7 +111,7 @@ impl ReservedHeaders {
             } else if is_prefix {
                 self.prefixes.push(prefix_class(name));
             } else {
-                self.names.insert(class(name));
+                self.names.push(class(name));
             }
         }
         let mut classes = BTreeSet::new();
@@ -125,7 +125,7 @@ impl ReservedHeaders {
                     fault(name, "servers take it for another header that is set; remove one of them");
                 }
                 Ok(header) => {
-                    self.names.insert(class(name));
+                    self.names.push(class(name));
                     self.set.push((header, *value));
                 }
             }
@@ -138,10 +138,11 @@ impl ReservedHeaders {
     #[must_use]
     pub fn contains(&self, name: &HeaderName) -> bool {
         // Of each request, every header is asked about: nothing is allocated.
-        let name = name.as_str();
-        let end = name.len().checked_sub(BINARY.len()).unwrap_or(name.len());
-        let is_binary = name.split_at_checked(end).is_some_and(|(_, end)| is_of_class(end, BINARY));
-        let plain = if is_binary { name.get(..end).unwrap_or(name) } else { name };
+        let name = name.as_str().as_bytes();
+        let plain = match name.len().checked_sub(BINARY.len()).map(|end| name.split_at(end)) {
+            Some((plain, end)) if is_of_class(end, BINARY) => plain,
+            _ => name,
+        };
         self.names.iter().any(|class| is_of_class(plain, class))
             || self.prefixes.iter().any(|class| name.get(..class.len()).is_some_and(|start| is_of_class(start, class)))
     }
@@ -177,8 +178,8 @@ impl ReservedHeaders {
 const BINARY: &str = "-bin";
 
 /// Returns whether the name has this class, as [`prefix_class`] makes it.
-fn is_of_class(name: &str, class: &str) -> bool {
-    name.len() == class.len() && name.bytes().zip(class.bytes()).all(|(byte, class)| of_class(byte) == class)
+fn is_of_class(name: &[u8], class: &str) -> bool {
+    name.len() == class.len() && name.iter().zip(class.bytes()).all(|(byte, class)| of_class(*byte) == class)
 }
 
 fn of_class(byte: u8) -> u8 {
