@@ -7,8 +7,12 @@
 use std::convert::Infallible;
 use std::hint::black_box;
 use std::iter;
+use std::net::SocketAddr;
 
-use axum::extract::FromRequestParts;
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{ConnectInfo, FromRequestParts};
+use bytes::Bytes;
 use countersign::audit::{AuditEvent, AuditLog, AuditSink};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
@@ -17,11 +21,14 @@ use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
 use countersign::outbound::AttachTokenLayer;
 use countersign_benches::bound::Bound;
+use countersign_benches::edge::{self, AlwaysPermits};
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
 use countersign_core::authz::scope;
 use countersign_core::key::Algorithm;
+use countersign_gateway::{Edge, ExtAuthz, ForwardAuth};
+use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower_layer::Layer;
@@ -32,6 +39,9 @@ const LIVE: usize = 256;
 
 /// Room for all of them.
 const CACHE_BYTES: usize = 4 << 20;
+
+/// The subject of the tokens, which a permission has.
+const SUBJECT: &str = "3f1c7a52-9d4e-4b60-8a17-5c2e90d1b3f4";
 
 type Once = Box<dyn FnMut()>;
 
@@ -59,7 +69,7 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), vec![proof(), outbound()], refusals()].into_iter().flatten().collect()
+    [new_tokens(), hits(), vec![proof(), outbound()], gateway(), refusals()].into_iter().flatten().collect()
 }
 
 fn new_tokens() -> Vec<Case> {
@@ -135,6 +145,58 @@ fn proof() -> Case {
         assert!(call(&mut with, with_proof.clone()));
     })
     .over(move || assert!(call(&mut without, bearer.clone())))
+}
+
+/// Decisions of the gateway over servers that permit everything, from the parsed request to the response.
+fn gateway() -> Vec<Case> {
+    let signer = sample::signer(Algorithm::HS256); // quick to sign with; a hit does not depend on it
+    let gateway = edge::gateway(&signer);
+    let tokens: Vec<String> = (0..LIVE).map(|number| sample::token(&signer, ISSUER, number)).collect();
+    let peer = ConnectInfo(SocketAddr::from(([127, 0, 0, 1], 52_114)));
+    let checks: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let headers = edge::forward_auth_headers(token);
+            let request = Request::get(edge::check_path()).extension(peer);
+            let request = headers.iter().fold(request, |request, (name, value)| request.header(*name, value));
+            (request.body(()).expect("a request"), Bytes::new())
+        })
+        .collect();
+    let frames: Vec<_> = tokens
+        .iter()
+        .map(|token| {
+            let request = Request::post(edge::CHECK_METHOD).extension(peer).header("te", "trailers");
+            let request = request.header("content-type", "application/grpc").body(()).expect("a request");
+            (request, edge::frame(&edge::check_request(token)))
+        })
+        .collect();
+    let always = Router::new().route_service(edge::CHECK_METHOD, AuthorizationServer::new(AlwaysPermits));
+    vec![
+        Case::new(
+            "gateway, forward-auth, over a handler that permits",
+            checked(ForwardAuth::new(gateway.clone(), Edge::Nginx).router(), checks.clone(), SUBJECT.len()),
+        )
+        .over(checked(Router::new().fallback(async || ()), checks, 0)),
+        Case::new(
+            "gateway, ext_authz, over a method that permits",
+            checked(ExtAuthz::new(gateway).router(), frames.clone(), SUBJECT.len()),
+        )
+        .over(checked(always, frames, 0)),
+    ]
+}
+
+/// Calls of `router` with one check after the other.
+fn checked(mut router: Router, checks: Vec<(Request<()>, Bytes)>, shortest: usize) -> impl FnMut() {
+    let mut next = in_turn(checks);
+    move || {
+        next(&mut |(request, body): &(Request<()>, Bytes)| {
+            let Ok(response) = now(Service::call(&mut router, request.clone().map(|()| Body::from(body.clone()))));
+            assert_eq!(response.status(), 200);
+            let length: usize = response.headers().values().map(|value| value.len()).sum();
+            let body = now(axum::body::to_bytes(response.into_body(), usize::MAX)).expect("a body");
+            assert!(length + body.len() >= shortest, "a permission names the caller");
+        });
+    }
 }
 
 fn outbound() -> Case {

@@ -4,6 +4,7 @@
 
 pub mod allocations;
 pub mod bound;
+pub mod edge;
 #[cfg(feature = "peers")]
 pub mod huskarl;
 pub mod measure;

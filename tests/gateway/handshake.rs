@@ -1,4 +1,4 @@
-//! WebSocket handshakes with a token in a cookie, which a browser also sends for pages of other sites (S5.23). Some edges do not
+//! WebSocket handshakes with a token in a cookie, which a browser also sends for pages of other sites (S5.23). Traefik does not
 //! tell the upgrade.
 
 use countersign::authenticate::CookieToken;
@@ -18,7 +18,8 @@ async fn another_site_opens_no_websocket(edge: Edge) {
     let edge = running(edge, Gateway::new(rules.expect("rules"))).await;
     let token = world.provider.issuer().token().subject("ann").audience("orders").scope("orders:read").sign();
     let cookie = format!("Cookie: __Host-token={token}");
-    let headers = |more: &[&str]| more.iter().map(|line| (*line).to_owned()).chain([cookie.clone()]).collect::<Vec<_>>();
+    let headers =
+        |more: &[&str]| more.iter().map(|line| (*line).to_owned()).chain([cookie.clone()]).collect::<Vec<_>>();
     let key = "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==";
     let handshake = |origin: &str, site: &str| {
         headers(&[

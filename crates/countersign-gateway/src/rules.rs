@@ -203,7 +203,8 @@ impl Rules {
             Some(caller) => self.headers.of(caller).ok_or(problem::UNFIT_IDENTITY)?,
             None => HeaderMap::new(),
         };
-        let mut changes = RequestChanges { set, remove: Vec::new(), answer: added(std::mem::take(answer.headers_mut())) };
+        let mut changes =
+            RequestChanges { set, remove: Vec::new(), answer: added(std::mem::take(answer.headers_mut())) };
         if let Some(swapped) = reached.swapped {
             remove.extend(self.credentials.iter().cloned());
             changes.set.extend(swapped?);

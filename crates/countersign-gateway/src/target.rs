@@ -108,12 +108,7 @@ impl Target {
 
 /// Returns whether this byte may be in a path as it is, or starts an encoding.
 fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'/' | b'-' | b'.' | b'_' | b'~' | b'!' | b'$' | b'&' | b'\'' | b'(' | b')' | b'*' | b'+' | b',' | b'='
-                | b':' | b'@' | b'%'
-        )
+    byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'$'..=b'/' | b':' | b'=' | b'@' | b'_' | b'~')
 }
 
 fn decode(path: &str) -> Result<String, AmbiguousTarget> {

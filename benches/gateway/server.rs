@@ -1,0 +1,149 @@
+//! The servers, on one thread of a process of their own: the gateway, and servers that always permit.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use countersign_benches::edge::{self, AlwaysPermits};
+use countersign_benches::sample::{self, ISSUER};
+use countersign_core::key::Algorithm;
+use countersign_gateway::{Edge, ExtAuthz, ForwardAuth};
+use envoy_types::ext_authz::v3::pb::AuthorizationServer;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+
+use crate::Result;
+use crate::processes::{self, Role};
+
+/// The argument with which this program serves.
+pub(crate) const SERVE: &str = "--serve";
+
+/// The last line that the servers print before they serve.
+const READY: &str = "ready";
+
+/// The running servers.
+pub(crate) struct Servers {
+    child: Child,
+    /// Over gRPC: a bare server of tonic, the same behind axum, and the gateway.
+    pub(crate) grpc: [SocketAddr; 3],
+    /// Over HTTP: a bare server of axum, and the gateway.
+    pub(crate) http: [SocketAddr; 2],
+    /// Serves the keys at `/jwks`.
+    pub(crate) keys: SocketAddr,
+    pub(crate) token: String,
+    pub(crate) jwks: String,
+}
+
+impl Servers {
+    /// Starts this program once more, as a server.
+    pub(crate) fn start() -> Result<Self> {
+        let mut command = processes::command(&std::env::current_exe()?, Role::Server);
+        let mut child = command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        let lines = lines.take_while(|line| !matches!(line, Ok(line) if line == READY));
+        let lines: Vec<String> = lines.collect::<std::io::Result<_>>()?;
+        let [bare, bare_axum, ours, bare_http, ours_http, keys, token, jwks] = &lines[..] else {
+            return Err("the servers did not start".into());
+        };
+        Ok(Servers {
+            child,
+            grpc: [bare.parse()?, bare_axum.parse()?, ours.parse()?],
+            http: [bare_http.parse()?, ours_http.parse()?],
+            keys: keys.parse()?,
+            token: token.clone(),
+            jwks: jwks.clone(),
+        })
+    }
+
+    /// The processor time of the servers so far.
+    pub(crate) fn busy(&self) -> Result<Duration> {
+        processes::busy(self.child.id())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until the process ends.
+pub(crate) fn serve() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        // The peer of the Go proxy takes this algorithm without more settings. The gateway has the token in its cache.
+        let signer = sample::signer(Algorithm::RS256);
+        let jwks = sample::jwks(&signer).ok_or("no public key")?;
+        let gateway = edge::gateway(&signer);
+        let mut addresses = Vec::new();
+
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        addresses.push(listener.local_addr()?);
+        let bare = tonic::transport::Server::builder().add_service(AuthorizationServer::new(AlwaysPermits));
+        tokio::spawn(bare.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
+
+        let published = jwks.clone();
+        let routers = [
+            Router::new().route_service(edge::CHECK_METHOD, AuthorizationServer::new(AlwaysPermits)),
+            ExtAuthz::new(gateway.clone()).router(),
+            Router::new().fallback(async || ()),
+            ForwardAuth::new(gateway, Edge::Nginx).router(),
+            Router::new().route("/jwks", get(async move || ([("content-type", "application/json")], published))),
+        ];
+        for router in routers {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            addresses.push(listener.local_addr()?);
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            let app = router.into_make_service_with_connect_info::<SocketAddr>();
+            tokio::spawn(async move { axum::serve(listener, app).await });
+        }
+        let mut lines: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
+        lines.extend([sample::token(&signer, ISSUER, 1), jwks, READY.to_owned()]);
+        let mut output = std::io::stdout().lock();
+        writeln!(output, "{}", lines.join("\n"))?;
+        output.flush()?;
+        drop(output);
+        // The other end of the input closes with the process that started this one.
+        tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
+        Ok(())
+    })
+}
+
+/// A command that runs as long as its value lives.
+pub(crate) struct Running(Child);
+
+impl Running {
+    pub(crate) fn start(mut command: Command) -> Result<Self> {
+        Ok(Running(command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null()).spawn()?))
+    }
+
+    pub(crate) fn busy(&self) -> Result<Duration> {
+        processes::busy(self.0.id())
+    }
+
+    /// Waits until something listens on this port.
+    pub(crate) fn listens(mut self, port: u16) -> Result<Self> {
+        for _ in 0..600 {
+            if std::net::TcpStream::connect(("127.0.0.1", port)).is_ok() {
+                return Ok(self);
+            }
+            if self.0.try_wait()?.is_some() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        Err("the program did not start".into())
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
