@@ -8,6 +8,9 @@ use countersign_tests::parts::Part;
 use crate::edge::Running;
 use crate::{caddy, envoy, haproxy, nginx, traefik};
 
+/// Makes the arguments of an edge of a folder and the guide's files.
+type SetUp = fn(&Path, &dyn Fn(&str) -> String) -> Vec<String>;
+
 /// Starts the edge with the guide's files.
 pub async fn running(edge: Edge, gateway: Gateway) -> Running {
     running_as(edge, gateway, |_, text| text).await
@@ -15,7 +18,7 @@ pub async fn running(edge: Edge, gateway: Gateway) -> Running {
 
 /// Starts the edge with the guide's files, each with its name as `change` changes it.
 pub async fn running_as(edge: Edge, gateway: Gateway, change: fn(&str, String) -> String) -> Running {
-    let (part, set_up): (Part, fn(&Path, &dyn Fn(&str) -> String) -> Vec<String>) = match edge {
+    let (part, set_up): (Part, SetUp) = match edge {
         Edge::Nginx => (Part::Nginx, nginx::set_up),
         Edge::Caddy => (Part::Caddy, caddy::set_up),
         Edge::Haproxy => (Part::Haproxy, haproxy::set_up),
