@@ -3,6 +3,7 @@
 mod backend;
 mod caddy;
 mod checks;
+mod cookies;
 mod each;
 mod edge;
 mod envoy;

@@ -20,7 +20,7 @@ use crate::world::{World, guide};
 const LIFETIME: Duration = Duration::from_secs(60);
 
 /// A token service that exchanges every token for one of ann. Its client is the gateway, which has verified the token.
-async fn token_service(issuer: TestIssuer) -> Service {
+pub async fn token_service(issuer: TestIssuer) -> Service {
     let exchange = async |State(issuer): State<TestIssuer>, Form(form): Form<HashMap<String, String>>| -> Json<Value> {
         assert_eq!(form["grant_type"], "urn:ietf:params:oauth:grant-type:token-exchange");
         assert!(form["subject_token"].starts_with("opaque_") || form["subject_token"].starts_with("eyJ"));
@@ -34,24 +34,29 @@ async fn token_service(issuer: TestIssuer) -> Service {
     Service::start(Router::new().route("/token", post(exchange)).with_state(issuer)).await
 }
 
-/// A gateway of the guide's routes, which swaps on all of them.
-fn gateway(world: &World, service: &Service) -> Gateway {
+/// The table of a swap on all routes.
+pub fn swap_of_all_routes(service: &Service) -> String {
     let port = service.url().rsplit(':').next().expect("a port").to_owned();
     let secret = std::env::temp_dir().join(format!("cs-gateway-opaque-{}-{port}", std::process::id()));
     std::fs::write(&secret, "a-secret-of-the-gateway").expect("a file");
-    let swap = format!(
+    format!(
         "[[swap]]\nprefix = \"/\"\n[swap.token]\norigin = \"https://orders.internal\"\nissuer = \"https://sts.test\"\n\
          token_endpoint = \"{}/token\"\nclient = \"gateway\"\nsecret_file = {secret:?}\naudience = \"orders-behind\"\n\
          scope = \"orders:read\"\n",
         service.url()
-    );
+    )
+}
+
+/// A gateway of the guide's routes, which swaps on all of them.
+fn gateway(world: &World, service: &Service) -> Gateway {
+    let swap = swap_of_all_routes(service);
     let config = GatewayConfig::from_toml(&format!("{}\n{swap}", guide().file("gateway.toml"))).expect("settings");
     let layer = world.layer_builder().keep_caller_token().build().expect("a layer");
     Gateway::new(config.rules(layer, &Policy::default()).expect("rules"))
 }
 
 /// The files of the guide with the changes that its section about swaps tells.
-fn with_swap(name: &str, text: String) -> String {
+pub fn with_swap(name: &str, text: String) -> String {
     let (old, new) = match name {
         "nginx.conf" => {
             let line = "proxy_set_header X-Caller $caller;";
