@@ -154,7 +154,7 @@ impl ReservedHeaders {
 
     /// Reserves one more name, which is one of a header.
     pub(crate) fn add(&mut self, name: &HeaderName) {
-        self.names.insert(class(name.as_str()));
+        self.names.push(class(name.as_str()));
     }
 
     /// The names that are set, as they are written.
