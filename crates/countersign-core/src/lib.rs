@@ -26,18 +26,21 @@
 //! |---|---|---|
 //! | `sign` | yes | [`mint`]: signing keys and drafts of tokens |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
+//! | `bundle` | no | [`bundle`]: signed policies for many services |
 //! | `jsonwebtoken` | no | conversions from the key types of the `jsonwebtoken` crate |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
 #![cfg_attr(
-    not(all(feature = "sign", feature = "config", feature = "jsonwebtoken")),
+    not(all(feature = "sign", feature = "config", feature = "bundle", feature = "jsonwebtoken")),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
 mod algorithm;
 pub mod authz;
 mod budget;
+#[cfg(feature = "bundle")]
+pub mod bundle;
 mod cache;
 pub mod claims;
 pub mod clock;
