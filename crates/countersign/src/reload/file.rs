@@ -10,13 +10,11 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::TrustedIssuerConfig;
 
+use super::in_force::MakeKeys;
 use crate::keys;
 
 /// The interval between reads of the file.
 const READ_EVERY: Duration = Duration::from_secs(10);
-
-/// Creates the key source of an issuer.
-pub(super) type MakeKeys = dyn Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> + Send + Sync;
 
 /// A policy in a file that is read again as it changes, such as a mounted ConfigMap.
 ///
@@ -44,7 +42,7 @@ pub struct PolicyFile {
     pub(super) path: PathBuf,
     pub(super) interval: Duration,
     pub(super) clock: Arc<dyn Clock>,
-    pub(super) keys: Box<MakeKeys>,
+    pub(super) keys: Arc<MakeKeys>,
     pub(super) denies_danger: bool,
 }
 
@@ -55,7 +53,7 @@ impl PolicyFile {
             path: path.into(),
             interval: READ_EVERY,
             clock: Arc::new(SystemClock),
-            keys: Box::new(keys::from_config),
+            keys: Arc::new(keys::from_config),
             denies_danger: false,
         }
     }
@@ -77,7 +75,7 @@ impl PolicyFile {
         mut self,
         keys: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> + Send + Sync + 'static,
     ) -> Self {
-        self.keys = Box::new(keys);
+        self.keys = Arc::new(keys);
         self
     }
 

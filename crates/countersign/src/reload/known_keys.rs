@@ -6,7 +6,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{AudienceList, AuthoritiesConfig, TrustedIssuerConfig};
 
-use super::file::MakeKeys;
+use super::in_force::MakeKeys;
 
 /// A key source, with the settings that determine it.
 pub(super) type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);

@@ -5,6 +5,7 @@
 
 mod content;
 mod file;
+mod in_force;
 mod known_keys;
 #[cfg(feature = "txn")]
 mod transactions;

@@ -9,7 +9,7 @@ use countersign_core::key::KeySource;
 use countersign_core::policy::Policy;
 use countersign_core::verify::{TransactionVerifier, TransactionVerifierBuilder};
 
-use super::file::MakeKeys;
+use super::in_force::MakeKeys;
 use super::known_keys::{KnownKeys, source};
 
 /// The verifier of transaction tokens of a policy that has one when it is first read.

@@ -7,18 +7,15 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::error::ConfigError;
-use countersign_core::key::RefreshReason;
 use countersign_core::policy::Policy;
 #[cfg(feature = "txn")]
 use countersign_core::verify::TransactionVerifier;
-use countersign_core::verify::{PolicyReplacer, Verifier, VerifierBuilder};
+use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
 use super::content;
-use super::file::{MakeKeys, PolicyFile};
-use super::known_keys::{KnownKeys, source};
-#[cfg(feature = "txn")]
-use super::transactions::Transactions;
+use super::file::PolicyFile;
+use super::in_force::InForce;
 use crate::{file, rt, telemetry};
 
 /// The pause after which a changed file must have the same content, so that a file in the middle of a write is not read.
@@ -29,9 +26,6 @@ const MAX_READS: usize = 20;
 
 /// The longest read of the file.
 const MAX_READ: Duration = Duration::from_secs(10);
-
-/// The longest wait for the keys of new issuers, during which no other policy is read.
-const MAX_KEY_WAIT: Duration = Duration::from_secs(5);
 
 /// A policy in force, which follows its [`PolicyFile`].
 ///
@@ -54,11 +48,7 @@ pub struct WatchedPolicy {
 
 struct Watch {
     path: PathBuf,
-    make_keys: Box<MakeKeys>,
-    denies_danger: bool,
-    replacer: PolicyReplacer,
-    #[cfg(feature = "txn")]
-    transactions: Option<Transactions>,
+    policy: InForce,
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -70,10 +60,6 @@ struct Watch {
 struct State {
     /// The text of the policy in force.
     text: String,
-    policy: Arc<Policy>,
-    keys: Vec<KnownKeys>,
-    #[cfg(feature = "txn")]
-    transaction_keys: Option<KnownKeys>,
     /// The last text or error that was reported as refused.
     refused: Option<Result<String, String>>,
 }
@@ -102,26 +88,12 @@ impl WatchedPolicy {
             ));
         }
         let text = content::read(&file.path)?;
-        let policy = parse(&text, file.denies_danger)?;
-        let (builder, keys) = builder(&policy, &file.keys, &[]);
-        let (verifier, replacer) = builder.clock(Arc::clone(&file.clock)).build_replaceable()?;
-        #[cfg(feature = "txn")]
-        let (transactions, transaction_keys) = Transactions::new(&policy, &file.keys, file.clock)?;
-        let state = State {
-            text,
-            policy: Arc::new(policy),
-            keys,
-            #[cfg(feature = "txn")]
-            transaction_keys,
-            refused: None,
-        };
+        let first = content::parse(&text)?;
+        let (verifier, policy) = InForce::start(first, file.keys, file.denies_danger, file.clock)?;
+        let state = State { text, refused: None };
         let watch = Arc::new(Watch {
             path: file.path,
-            make_keys: file.keys,
-            denies_danger: file.denies_danger,
-            replacer,
-            #[cfg(feature = "txn")]
-            transactions,
+            policy,
             turn: tokio::sync::Mutex::default(),
             state: Mutex::new(state),
             has_ended: AtomicBool::new(false),
@@ -154,13 +126,13 @@ impl WatchedPolicy {
     #[cfg(feature = "txn")]
     #[must_use]
     pub fn transactions(&self) -> Option<&TransactionVerifier> {
-        self.watch.transactions.as_ref().map(|transactions| &transactions.verifier)
+        self.watch.policy.transactions()
     }
 
     /// The policy in force.
     #[must_use]
     pub fn policy(&self) -> Arc<Policy> {
-        Arc::clone(&self.watch.state().policy)
+        self.watch.policy.policy()
     }
 
     /// Reads the file now, such as on a signal. Returns whether another policy is in force.
@@ -195,7 +167,7 @@ impl Watch {
                 self.state().refused = None;
                 self.record(None);
                 if *is_new {
-                    self.fetch_new_keys().await;
+                    self.policy.fetch_new_keys().await;
                 }
             }
             Err(error) => {
@@ -209,35 +181,17 @@ impl Watch {
         result
     }
 
-    /// Fetches the keys of new issuers before requests need them. The policy is in force already. A source that takes longer
-    /// is asked again by the requests that need it.
-    async fn fetch_new_keys(&self) {
-        let sources: Vec<_> = {
-            let state = self.state();
-            let keys = state.keys.iter();
-            #[cfg(feature = "txn")]
-            let keys = keys.chain(&state.transaction_keys);
-            keys.map(|(_, source)| Arc::clone(source)).collect()
-        };
-        let mut refreshes = JoinSet::new();
-        for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
-            refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
-        }
-        let all = async { while refreshes.join_next().await.is_some() {} };
-        let _ = rt::within(MAX_KEY_WAIT, all).await;
-    }
-
     /// Records the error of the last reload, or none. A watch that has ended stays an error: the file may change unnoticed.
     fn record(&self, error: Option<ConfigError>) {
         let ended = || self.has_ended.load(Ordering::SeqCst).then(ended);
-        self.replacer.record_error(error.or_else(ended));
+        self.policy.replacer.record_error(error.or_else(ended));
     }
 
     /// Records an error that is not one of the file.
     fn record_fault(&self, error: ConfigError) {
         telemetry::policy_refused(&self.path, &error);
         self.state().refused = None; // the next reload reports its own
-        self.replacer.record_error(Some(error));
+        self.policy.replacer.record_error(Some(error));
     }
 
     /// Reads the file; a changed one until two reads are equal.
@@ -269,54 +223,13 @@ impl Watch {
 
     /// Puts the policy of `text` in force; returns whether it is another one.
     fn replace(&self, text: String) -> Result<bool, ConfigError> {
-        let denies_danger = self.denies_danger || self.state().policy.deny_danger;
-        let policy = parse(&text, denies_danger)?;
-        let known = {
-            let mut state = self.state();
-            if *state.policy == policy {
-                state.text = text;
-                self.record(None);
-                return Ok(false);
-            }
-            state.keys.clone()
-        };
-        let (builder, keys) = builder(&policy, &self.make_keys, &known);
-        #[cfg(feature = "txn")]
-        let next = {
-            let known = self.state().transaction_keys.clone();
-            let checked = self.transactions.as_ref().map(|it| it.check(&policy, &self.make_keys, known.as_ref()));
-            checked.transpose()?
-        };
-        let fingerprint = self.replacer.replace(builder)?;
-        #[cfg(feature = "txn")]
-        if let Some((transactions, (next, keys))) = self.transactions.as_ref().zip(next) {
-            transactions.replace(next)?; // it was checked
-            self.state().transaction_keys = Some(keys);
+        let replaced = self.policy.replace(content::parse(&text)?)?;
+        self.state().text = text;
+        if let Some(fingerprint) = &replaced {
+            telemetry::policy_replaced(&self.path, fingerprint);
         }
-        let mut state = self.state();
-        (state.text, state.policy, state.keys) = (text, Arc::new(policy), keys);
-        telemetry::policy_replaced(&self.path, &fingerprint);
-        Ok(true)
+        Ok(replaced.is_some())
     }
-}
-
-/// The builder of the policy's verifier, and its key sources. Issuers with the same location of keys keep their source.
-fn builder(policy: &Policy, make_keys: &MakeKeys, known: &[KnownKeys]) -> (VerifierBuilder, Vec<KnownKeys>) {
-    let mut keys = Vec::new();
-    let builder = Verifier::builder().policy(policy, |issuer| {
-        let found = source(issuer, make_keys, known)?;
-        let source = Arc::clone(&found.1);
-        keys.push(found);
-        Ok(source)
-    });
-    (builder, keys)
-}
-
-/// The policy of `text`. If dangers are denied, it states so too, for the outbound client that is made of it.
-fn parse(text: &str, denies_danger: bool) -> Result<Policy, ConfigError> {
-    let mut policy = content::parse(text)?;
-    policy.deny_danger |= denies_danger;
-    Ok(policy)
 }
 
 /// Reads the file at each interval, until no verifier is left.
@@ -324,7 +237,7 @@ async fn follow(following: Following, interval: Duration) {
     let watch = &following.0;
     loop {
         rt::sleep(interval).await;
-        if !watch.replacer.has_verifier() {
+        if !watch.policy.replacer.has_verifier() {
             return;
         }
         let mut reload = JoinSet::new();
@@ -345,7 +258,7 @@ struct Following(Arc<Watch>);
 
 impl Drop for Following {
     fn drop(&mut self) {
-        if self.0.replacer.has_verifier() {
+        if self.0.policy.replacer.has_verifier() {
             self.0.has_ended.store(true, Ordering::SeqCst);
             self.0.record_fault(ended());
         }
