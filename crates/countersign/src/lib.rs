@@ -59,6 +59,7 @@
 //! | `utoipa` | no | security requirements in OpenAPI documents, from the table of routes |
 //! | `metrics` | no | [`metrics`]: numbers for the recorder of the crate of that name |
 //! | `otel` | no | [`metrics`]: numbers for OpenTelemetry |
+//! | `bundle` | no | [`bundle`] and `reload::PolicyBundle`: signed policies for many services |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
 //! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
@@ -72,6 +73,7 @@
         feature = "utoipa",
         feature = "txn",
         feature = "remote-keys",
+        feature = "bundle",
         feature = "outbound",
         feature = "introspection",
         feature = "reqwest-middleware",
@@ -145,6 +147,8 @@ mod telemetry;
 #[cfg(feature = "mtls")]
 pub mod tls;
 
+#[cfg(feature = "bundle")]
+pub use countersign_core::bundle;
 #[cfg(feature = "outbound")]
 pub use countersign_core::mint;
 #[cfg(all(feature = "introspection", not(feature = "outbound")))]

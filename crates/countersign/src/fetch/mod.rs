@@ -5,6 +5,8 @@ mod built;
 mod calls;
 mod causes;
 mod client;
+#[cfg(feature = "bundle")]
+mod conditional;
 mod config;
 mod connection;
 mod discovery;
@@ -34,6 +36,8 @@ pub(crate) use calls::CallClients;
 pub(crate) use causes::causes;
 #[cfg(feature = "introspection")]
 pub(crate) use client::keeping_connections;
+#[cfg(feature = "bundle")]
+pub(crate) use conditional::get_if_changed;
 pub(crate) use config::settings;
 pub use connection::ConnectionFailure;
 pub(crate) use discovery::{Endpoint, discover, metadata_urls};

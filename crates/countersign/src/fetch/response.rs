@@ -4,11 +4,14 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use countersign_core::integration::safe_text;
-use http::{HeaderMap, StatusCode, header};
+use http::{HeaderMap, HeaderValue, StatusCode, header};
 use reqwest::{Response, Url};
 
 use super::failure::FetchFailure;
 use super::freshness;
+
+/// The longest validator that is kept, in bytes.
+const MAX_ETAG_BYTES: usize = 256;
 
 /// A whole response.
 pub(crate) struct FetchedResponse {
@@ -42,6 +45,12 @@ impl FetchedResponse {
             true => FetchFailure::Redirect(self.status, redirect_target(self.url.as_str(), &self.headers)),
             false => FetchFailure::Status(self.status, self.retry_after()),
         }
+    }
+
+    /// The validator, copied: a header value keeps the buffer of the whole head in memory.
+    pub(crate) fn etag(&self) -> Option<HeaderValue> {
+        let etag = self.headers.get(header::ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES)?;
+        HeaderValue::from_bytes(etag.as_bytes()).ok()
     }
 
     /// The pause that the response asks for, at most a minute.

@@ -18,9 +18,6 @@ use crate::refresh::{FetchFuture, Fetched};
 /// The time that a discovered address is used before the discovery document is read again.
 const REDISCOVER_AFTER: Duration = Duration::from_secs(3600);
 
-/// The longest validator that is kept, in bytes.
-const MAX_ETAG_BYTES: usize = 256;
-
 /// An HTTP location, with what the last responses stated for the next request.
 #[derive(Debug)]
 pub(super) struct HttpLocation {
@@ -166,9 +163,7 @@ impl HttpLocation {
             headers.insert(header::IF_NONE_MATCH, etag.clone());
         }
         let response = fetch::send_within(&self.connection(), self.reach(), request, MAX_JWKS_BYTES).await?;
-        // Copied: a header value keeps the buffer of the whole head in memory.
-        let etag = response.headers.get(header::ETAG).filter(|etag| etag.len() <= MAX_ETAG_BYTES);
-        let etag = etag.and_then(|etag| HeaderValue::from_bytes(etag.as_bytes()).ok());
+        let etag = response.etag();
         let (value, etag) = match (response.status, known) {
             (StatusCode::NOT_MODIFIED, Some((old, set))) => (set, Some(etag.unwrap_or(old))),
             (StatusCode::OK, _) => (read_set(&response, self.document)?, etag),

@@ -214,6 +214,12 @@ impl RefreshPolicy {
         lifetime.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
     }
 
+    /// The time, spread over processes by the jitter.
+    #[cfg(feature = "bundle")]
+    pub(crate) fn spread(&self, time: Duration) -> Duration {
+        time.mul_f64(1.0 + self.jitter * process_jitter())
+    }
+
     /// The pause after this many failures in a row.
     pub(crate) fn backoff(&self, failures: u32) -> Duration {
         let exponential =

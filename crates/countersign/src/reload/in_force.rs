@@ -1,6 +1,6 @@
 //! The policy in force with its key sources, and its replacement. Shared by everything that follows a policy.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::Clock;
@@ -25,12 +25,14 @@ pub(super) type MakeKeys = dyn Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySou
 
 /// The policy in force.
 pub(super) struct InForce {
-    pub(super) replacer: PolicyReplacer,
+    replacer: PolicyReplacer,
     make_keys: Arc<MakeKeys>,
     denies_danger: bool,
     #[cfg(feature = "txn")]
     transactions: Option<Transactions>,
     state: Mutex<State>,
+    /// The error of a watch that nobody continues.
+    ended: OnceLock<ConfigError>,
 }
 
 struct State {
@@ -66,12 +68,18 @@ impl InForce {
             #[cfg(feature = "txn")]
             transactions,
             state: Mutex::new(state),
+            ended: OnceLock::new(),
         };
         Ok((verifier, in_force))
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Returns whether anybody uses the policy.
+    pub(super) fn has_verifier(&self) -> bool {
+        self.replacer.has_verifier()
     }
 
     /// The policy in force.
@@ -112,6 +120,18 @@ impl InForce {
         let mut state = self.state();
         (state.policy, state.keys) = (Arc::new(policy), keys);
         Ok(Some(fingerprint))
+    }
+
+    /// Records the error of the last attempt to get a newer policy, or none. A watch that has ended stays an error: the policy may
+    /// change unnoticed.
+    pub(super) fn record(&self, error: Option<ConfigError>) {
+        self.replacer.record_error(error.or_else(|| self.ended.get().cloned()));
+    }
+
+    /// Records that nobody looks for a newer policy any more.
+    pub(super) fn end(&self, error: ConfigError) {
+        let _ = self.ended.set(error);
+        self.record(None);
     }
 
     /// Fetches the keys of new issuers before requests need them. The policy is in force already. A source that takes longer

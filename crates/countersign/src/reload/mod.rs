@@ -1,8 +1,11 @@
 //! Policies that are read again while a service runs.
 //!
-//! [`PolicyFile`] watches a file. Other sources, such as a configuration service, call
+//! [`PolicyFile`] watches a file. `PolicyBundle` (feature `bundle`) pulls signed policies, the same for many services. Other
+//! sources, such as a configuration service, call
 //! [`PolicyReplacer::replace`](countersign_core::verify::PolicyReplacer::replace).
 
+#[cfg(feature = "bundle")]
+mod bundle;
 mod content;
 mod file;
 mod in_force;
@@ -11,5 +14,7 @@ mod known_keys;
 mod transactions;
 mod watched;
 
+#[cfg(feature = "bundle")]
+pub use bundle::{BundleReport, BundledPolicy, PolicyBundle, ReportedIssuer};
 pub use file::PolicyFile;
 pub use watched::WatchedPolicy;

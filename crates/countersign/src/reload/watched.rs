@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -52,8 +51,6 @@ struct Watch {
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
-    /// True if nobody reads the file at intervals any more.
-    has_ended: AtomicBool,
 }
 
 #[derive(Default)]
@@ -91,13 +88,8 @@ impl WatchedPolicy {
         let first = content::parse(&text)?;
         let (verifier, policy) = InForce::start(first, file.keys, file.denies_danger, file.clock)?;
         let state = State { text, refused: None };
-        let watch = Arc::new(Watch {
-            path: file.path,
-            policy,
-            turn: tokio::sync::Mutex::default(),
-            state: Mutex::new(state),
-            has_ended: AtomicBool::new(false),
-        });
+        let watch =
+            Arc::new(Watch { path: file.path, policy, turn: tokio::sync::Mutex::default(), state: Mutex::new(state) });
         rt::spawn(follow(Following(Arc::clone(&watch)), file.interval));
         Ok(WatchedPolicy { verifier, watch })
     }
@@ -157,7 +149,7 @@ impl Watch {
             if self.state().refused.take().is_some() {
                 telemetry::policy_usable(&self.path);
             }
-            self.record(None);
+            self.policy.record(None);
             return Ok(false);
         }
         let seen = read.as_ref().cloned().map_err(ToString::to_string);
@@ -165,13 +157,13 @@ impl Watch {
         match &result {
             Ok(is_new) => {
                 self.state().refused = None;
-                self.record(None);
+                self.policy.record(None);
                 if *is_new {
                     self.policy.fetch_new_keys().await;
                 }
             }
             Err(error) => {
-                self.record(Some(error.clone()));
+                self.policy.record(Some(error.clone()));
                 let is_reported = self.state().refused.replace(seen.clone()) == Some(seen);
                 if !is_reported {
                     telemetry::policy_refused(&self.path, error);
@@ -181,17 +173,11 @@ impl Watch {
         result
     }
 
-    /// Records the error of the last reload, or none. A watch that has ended stays an error: the file may change unnoticed.
-    fn record(&self, error: Option<ConfigError>) {
-        let ended = || self.has_ended.load(Ordering::SeqCst).then(ended);
-        self.policy.replacer.record_error(error.or_else(ended));
-    }
-
     /// Records an error that is not one of the file.
     fn record_fault(&self, error: ConfigError) {
         telemetry::policy_refused(&self.path, &error);
         self.state().refused = None; // the next reload reports its own
-        self.policy.replacer.record_error(Some(error));
+        self.policy.record(Some(error));
     }
 
     /// Reads the file; a changed one until two reads are equal.
@@ -237,7 +223,7 @@ async fn follow(following: Following, interval: Duration) {
     let watch = &following.0;
     loop {
         rt::sleep(interval).await;
-        if !watch.policy.replacer.has_verifier() {
+        if !watch.policy.has_verifier() {
             return;
         }
         let mut reload = JoinSet::new();
@@ -258,8 +244,8 @@ struct Following(Arc<Watch>);
 
 impl Drop for Following {
     fn drop(&mut self) {
-        if self.0.policy.replacer.has_verifier() {
-            self.0.has_ended.store(true, Ordering::SeqCst);
+        if self.0.policy.has_verifier() {
+            self.0.policy.end(ended());
             self.0.record_fault(ended());
         }
     }

@@ -59,6 +59,11 @@
 //! | `countersign::policy` | INFO | `policy replaced` | `file`, `fingerprint` |
 //! | `countersign::policy` | ERROR, once per change | `policy refused; the last good one stays in force` | `file`, `error` |
 //! | `countersign::policy` | INFO | `policy file has the policy in force again` | `file` |
+//! | `countersign::policy` | INFO | `policy bundle replaced` | `source`, `revision`, `fingerprint` |
+//! | `countersign::policy` | ERROR, once per change | `policy bundle refused; the last good one stays in force` | `source`, `error` |
+//! | `countersign::policy` | WARN, once per change | `policy bundle not pulled; the last good one stays in force` | `source`, `error` |
+//! | `countersign::policy` | INFO | `the source has the policy bundle in force again` | `source` |
+//! | `countersign::policy` | ERROR, once per change | `last good policy bundle not usable`: it cannot be written or read, or is not one | `file`, `problem` |
 //! | `countersign::issuers` | INFO, each at most 10 per second | `issuer resolved` or `issuer no longer trusted` | `issuer`, `unlogged` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | `issuer not accepted`: refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | `issuer resolution failed` | `issuer`, `error` |
@@ -131,6 +136,8 @@ pub(crate) use outbound::{
 };
 #[cfg(feature = "_client")]
 pub(crate) use outbound::{secret_file_changed, secret_file_unusable};
+#[cfg(feature = "bundle")]
+pub(crate) use policy::{bundle_not_pulled, bundle_refused, bundle_replaced, bundle_usable, last_good_unusable};
 #[cfg(feature = "remote-keys")]
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
 pub(crate) use requests::{

@@ -92,7 +92,7 @@ fn check(read: Result<Policy, Failure>, json: bool) -> Outcome {
             }],
         ),
     };
-    let weakenings: Vec<String> = policy.iter().flat_map(weakenings).collect();
+    let weakenings: Vec<String> = policy.iter().flat_map(Policy::weakenings).collect();
     let usable = policy.as_ref().filter(|_| faults.is_empty());
     let warnings = usable.map(files::warnings).unwrap_or_default();
     let fingerprint = usable.and_then(fingerprint);
@@ -128,24 +128,6 @@ fn faults(policy: &Policy) -> Vec<Value> {
         }
     }
     faults.iter().map(|fault| json!({ "field": fault.field, "problem": fault.problem })).collect()
-}
-
-/// The active fields that weaken a check.
-fn weakenings(policy: &Policy) -> Vec<String> {
-    let json: Value = serde_json::from_str(&policy.to_json()).unwrap_or_default();
-    let entries = |section: &str| json.get(section).and_then(Value::as_array).cloned().unwrap_or_default();
-    let issuers = entries("issuers").into_iter().map(|issuer| {
-        let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
-        (name, issuer)
-    });
-    // An origin is not repeated: it may hold a password.
-    let bindings = (1..).zip(entries("outbound")).map(|(number, binding)| (format!("binding {number}"), binding));
-    let weak = |(name, entry): (String, Value)| {
-        let members = entry.as_object().cloned().unwrap_or_default();
-        let weak = members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == json!(true));
-        weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
-    };
-    issuers.chain(bindings).flat_map(weak).collect()
 }
 
 fn fingerprint(policy: &Policy) -> Option<String> {

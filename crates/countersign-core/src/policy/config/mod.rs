@@ -25,6 +25,7 @@ pub use transactions::TransactionServiceConfig;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use super::Profile;
 use crate::error::ConfigError;
@@ -123,6 +124,34 @@ impl Policy {
             true => Ok(policy),
             false => Err(unreadable(&AMBIGUOUS)),
         }
+    }
+
+    /// The fields in force that weaken a check, each after its issuer or the number of its outbound binding.
+    ///
+    /// ```
+    /// use countersign_core::policy::Policy;
+    ///
+    /// let mut policy = Policy::access_token("https://id.example.com", "orders");
+    /// assert!(policy.weakenings().is_empty());
+    /// policy.issuers[0].danger_any_type = true;
+    /// assert_eq!(policy.weakenings(), ["https://id.example.com: danger_any_type"]);
+    /// ```
+    #[must_use]
+    pub fn weakenings(&self) -> Vec<String> {
+        let json = serde_json::to_value(self).unwrap_or_default();
+        let entries = |section: &str| json.get(section).and_then(Value::as_array).cloned().unwrap_or_default();
+        let issuers = entries("issuers").into_iter().map(|issuer| {
+            let name = issuer.get("issuer").and_then(Value::as_str).unwrap_or_default().to_owned();
+            (name, issuer)
+        });
+        // An origin is not repeated: it may hold a password.
+        let bindings = (1..).zip(entries("outbound")).map(|(number, binding)| (format!("binding {number}"), binding));
+        let weak = |(name, entry): (String, Value)| {
+            let members = entry.as_object().cloned().unwrap_or_default();
+            let weak = members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == true);
+            weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
+        };
+        issuers.chain(bindings).flat_map(weak).collect()
     }
 
     /// Writes the policy as JSON, as read by [`from_json`](Self::from_json).

@@ -1,0 +1,381 @@
+//! A policy that follows signed bundles.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_core::bundle::{Bundle, BundleVerifier};
+use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::error::{ConfigError, Fault};
+use countersign_core::integration::sha256;
+use countersign_core::policy::{Fingerprint, Policy};
+use countersign_core::verify::Verifier;
+use http::HeaderValue;
+use tokio::sync::Notify;
+use tokio::task::JoinSet;
+
+use super::last_good;
+use super::report::BundleReport;
+use super::settings::PolicyBundle;
+use super::source::{Pulled, Source, fault};
+use crate::refresh::RefreshPolicy;
+use crate::reload::in_force::InForce;
+use crate::{rt, telemetry};
+
+/// The shortest pause between two pulls that hints cause.
+const MIN_PAUSE: Duration = Duration::from_secs(1);
+
+/// A policy in force, which follows its [`PolicyBundle`].
+///
+/// ```no_run
+/// use countersign::bundle::BundleVerifier;
+/// use countersign::reload::PolicyBundle;
+///
+/// # async fn example(pins: BundleVerifier) -> Result<(), countersign::error::ConfigError> {
+/// let policy = PolicyBundle::from_file("/etc/orders/policy.jws", pins).build().await?;
+/// println!("revision {}", policy.revision());
+/// policy.hint(); // such as on a message of the deployment: the next pull comes sooner
+/// println!("{}", policy.report().to_json());
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone)]
+pub struct BundledPolicy {
+    verifier: Verifier,
+    watch: Arc<Watch>,
+}
+
+struct Watch {
+    source: Source,
+    bundles: BundleVerifier,
+    last_good: Option<PathBuf>,
+    clock: Arc<dyn Clock>,
+    interval: Duration,
+    pauses: RefreshPolicy,
+    policy: InForce,
+    /// One pull at a time.
+    turn: tokio::sync::Mutex<()>,
+    hint: Notify,
+    state: Mutex<State>,
+}
+
+struct State {
+    current: Current,
+    /// The validator of the bundle in force.
+    etag: Option<HeaderValue>,
+    /// Failed pulls in a row, and the pause that the server asked for.
+    failures: u32,
+    retry_after: Duration,
+    /// The last document or failure that was logged.
+    logged: Option<Logged>,
+    /// The same, as `report` states it.
+    error: Option<ConfigError>,
+    last_good_error: Option<String>,
+    pulled_at: Option<UnixTime>,
+}
+
+/// The bundle in force.
+struct Current {
+    text: String,
+    bundle: Bundle,
+    fingerprint: Fingerprint,
+}
+
+/// What was logged as refused.
+#[derive(PartialEq, Eq)]
+enum Logged {
+    Document([u8; 32]),
+    Failure(String),
+}
+
+impl BundledPolicy {
+    pub(super) async fn start(settings: PolicyBundle) -> Result<Self, ConfigError> {
+        let PolicyBundle { source, bundles, last_good, interval, clock, keys, denies_danger } = settings;
+        let start = |bundle: &Bundle| {
+            InForce::start(Policy::clone(bundle.policy()), Arc::clone(&keys), denies_danger, Arc::clone(&clock))
+        };
+        let kept = match &last_good {
+            Some(path) => last_good::read(path, &bundles).await.inspect_err(|problem| {
+                telemetry::last_good_unusable(path, problem);
+            }),
+            None => Ok(None),
+        };
+        let known = kept.as_ref().ok().and_then(Option::as_ref);
+        let pulled = match source.pull(None).await {
+            Ok(Pulled::Document(text, etag)) => first(&bundles, &text, known.map(|(_, bundle)| bundle), clock.now())
+                .and_then(|bundle| start(&bundle).map(|started| (text, bundle, etag, started))),
+            Ok(Pulled::Unchanged) => Err(fault("the server has nothing new, and nothing is known")),
+            Err(failure) => Err(failure.error),
+        };
+        let (text, bundle, etag, (verifier, policy), error) = match pulled {
+            Ok((text, bundle, etag, started)) => (text, bundle, etag, started, None),
+            Err(error) => {
+                let kept = match kept {
+                    Ok(Some((text, bundle))) => bundle
+                        .check_times(clock.now())
+                        .map_err(|refused| refused.to_string())
+                        .and_then(|()| start(&bundle).map_err(|refused| refused.to_string()))
+                        .map(|started| (text, bundle, started)),
+                    Ok(None) if last_good.is_some() => Err("there is no such file yet".to_owned()),
+                    Ok(None) => Err("not set; name a file that keeps the last good bundle".to_owned()),
+                    Err(problem) => Err(problem),
+                };
+                let (text, bundle, started) = kept.map_err(|problem| neither(&error, problem))?;
+                telemetry::bundle_not_pulled(&source.shown(), &error);
+                (text, bundle, None, started, Some(error))
+            }
+        };
+        policy.record(error.clone());
+        let is_pulled = error.is_none();
+        let state = State {
+            current: Current { text, fingerprint: verifier.fingerprint(), bundle },
+            etag,
+            failures: u32::from(!is_pulled),
+            retry_after: Duration::ZERO,
+            logged: error.as_ref().map(|error| Logged::Failure(error.to_string())),
+            error,
+            last_good_error: None,
+            pulled_at: is_pulled.then(|| clock.now()),
+        };
+        let pauses = RefreshPolicy::default().initial_backoff(MIN_PAUSE.min(interval)).max_backoff(interval);
+        let (turn, hint, state) = (tokio::sync::Mutex::default(), Notify::new(), Mutex::new(state));
+        let watch = Arc::new(Watch { source, bundles, last_good, clock, interval, pauses, policy, turn, hint, state });
+        if is_pulled {
+            watch.keep_last_good().await;
+        }
+        rt::spawn(follow(Following(Arc::clone(&watch))));
+        Ok(BundledPolicy { verifier, watch })
+    }
+
+    /// The verifier, for layers, [`Health`](crate::health::Health) and others: all of its clones follow the bundles.
+    #[must_use]
+    pub fn verifier(&self) -> &Verifier {
+        &self.verifier
+    }
+
+    /// The policy in force.
+    #[must_use]
+    pub fn policy(&self) -> Arc<Policy> {
+        self.watch.policy.policy()
+    }
+
+    /// The revision in force.
+    #[must_use]
+    pub fn revision(&self) -> u64 {
+        self.watch.state().current.bundle.revision()
+    }
+
+    /// Makes the next pull come sooner, at most one a second however often it is called.
+    ///
+    /// A hint states nothing else, so it may come from anywhere: a message, a webhook.
+    pub fn hint(&self) {
+        self.watch.hint.notify_one();
+    }
+
+    /// Pulls now, such as on a signal of the operator. Returns whether another revision is in force.
+    ///
+    /// # Errors
+    /// The reason why there is no usable bundle; the last good one stays in force.
+    pub async fn pull(&self) -> Result<bool, ConfigError> {
+        self.watch.pull().await
+    }
+
+    /// What is in force here, and why no newer bundle is. Nothing in it is secret.
+    #[must_use]
+    pub fn report(&self) -> BundleReport {
+        let state = self.watch.state();
+        let current = &state.current;
+        let mut report = BundleReport::new(
+            &current.bundle,
+            &current.fingerprint,
+            self.watch.clock.now(),
+            &self.watch.policy.policy(),
+        );
+        report.source = self.watch.source.shown();
+        report.error = state.error.as_ref().map(ToString::to_string);
+        report.last_good_error = state.last_good_error.clone();
+        report.pulled_at = state.pulled_at.map(UnixTime::as_secs);
+        drop(state);
+        report.with_keys(&self.verifier)
+    }
+}
+
+/// The bundle of `text`, for a start: not older than the one that was kept.
+fn first(bundles: &BundleVerifier, text: &str, kept: Option<&Bundle>, now: UnixTime) -> Result<Bundle, ConfigError> {
+    let bundle = bundles.verify(text, now)?;
+    if let Some(kept) = kept {
+        bundle.replaces(kept)?;
+    }
+    Ok(bundle)
+}
+
+/// The error of a start without any usable bundle.
+fn neither(pulled: &ConfigError, kept: String) -> ConfigError {
+    let faults = pulled.faults().iter().cloned().chain([Fault::new("last_good", kept)]).collect();
+    match ConfigError::check(faults) {
+        Err(error) => error,
+        Ok(()) => fault("not usable"),
+    }
+}
+
+impl Watch {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn pull(self: &Arc<Self>) -> Result<bool, ConfigError> {
+        let _turn = self.turn.lock().await;
+        let known = self.state().etag.clone();
+        let (result, logged) = match self.source.pull(known.as_ref()).await {
+            Ok(pulled) => {
+                let now = self.clock.now();
+                {
+                    let mut state = self.state();
+                    (state.failures, state.retry_after, state.pulled_at) = (0, Duration::ZERO, Some(now));
+                }
+                match pulled {
+                    Pulled::Unchanged => self.unchanged(now),
+                    Pulled::Document(text, etag) => self.take(text, etag, now),
+                }
+            }
+            Err(failure) => {
+                let mut state = self.state();
+                state.failures = state.failures.saturating_add(1);
+                state.retry_after = failure.retry_after.unwrap_or_default();
+                let logged = Logged::Failure(failure.error.to_string());
+                (Err(failure.error), logged)
+            }
+        };
+        self.record(&result, logged);
+        if result == Ok(true) {
+            self.keep_last_good().await;
+            self.policy.fetch_new_keys().await;
+        }
+        result
+    }
+
+    /// The bundle in force is the latest. It stays when its time is over, but not unnoticed.
+    fn unchanged(&self, now: UnixTime) -> (Result<bool, ConfigError>, Logged) {
+        let state = self.state();
+        let result = state.current.bundle.check_times(now).map(|()| false).map_err(ConfigError::from);
+        (result, Logged::Document(sha256(&state.current.text)))
+    }
+
+    /// Puts the bundle of `text` in force; returns whether it is another one.
+    fn take(&self, text: String, etag: Option<HeaderValue>, now: UnixTime) -> (Result<bool, ConfigError>, Logged) {
+        if text == self.state().current.text {
+            self.state().etag = etag;
+            return self.unchanged(now);
+        }
+        let logged = Logged::Document(sha256(&text));
+        let result = self.replace(text, etag, now);
+        (result, logged)
+    }
+
+    fn replace(&self, text: String, etag: Option<HeaderValue>, now: UnixTime) -> Result<bool, ConfigError> {
+        let bundle = self.bundles.verify(&text, now)?;
+        if !bundle.replaces(&self.state().current.bundle)? {
+            self.state().etag = etag; // the same content, signed again
+            return Ok(false);
+        }
+        let replaced = self.policy.replace(Policy::clone(bundle.policy()))?;
+        let mut state = self.state();
+        let fingerprint = replaced.unwrap_or(state.current.fingerprint);
+        telemetry::bundle_replaced(&self.source.shown(), bundle.revision(), &fingerprint);
+        state.current = Current { text, bundle, fingerprint };
+        state.etag = etag;
+        Ok(true)
+    }
+
+    /// Records the result for `Health` and `report`. It is logged once until it changes.
+    fn record(&self, result: &Result<bool, ConfigError>, logged: Logged) {
+        let error = result.as_ref().err().cloned();
+        self.policy.record(error.clone());
+        let mut state = self.state();
+        state.error.clone_from(&error);
+        let Some(error) = error else {
+            if state.logged.take().is_some() {
+                telemetry::bundle_usable(&self.source.shown());
+            }
+            return;
+        };
+        let is_document = matches!(logged, Logged::Document(_));
+        if state.logged.as_ref() == Some(&logged) {
+            return;
+        }
+        state.logged = Some(logged);
+        drop(state);
+        match is_document {
+            true => telemetry::bundle_refused(&self.source.shown(), &error),
+            false => telemetry::bundle_not_pulled(&self.source.shown(), &error),
+        }
+    }
+
+    /// Stores the bundle in force for the next start.
+    async fn keep_last_good(&self) {
+        let Some(path) = &self.last_good else { return };
+        let text = self.state().current.text.clone();
+        let problem = last_good::write(path, &text).await.err();
+        if let Some(problem) = &problem {
+            telemetry::last_good_unusable(path, problem);
+        }
+        self.state().last_good_error = problem;
+    }
+
+    /// The pause before the next pull.
+    fn pause(&self) -> Duration {
+        let state = self.state();
+        match state.failures {
+            0 => self.pauses.spread(self.interval),
+            failures => self.pauses.backoff(failures).max(state.retry_after),
+        }
+    }
+}
+
+/// Pulls at each interval and after hints, until no verifier is left.
+async fn follow(following: Following) {
+    let watch = &following.0;
+    loop {
+        let pause = watch.pause();
+        let before_hints = pause.min(MIN_PAUSE);
+        rt::sleep(before_hints).await;
+        let _ = rt::within(pause.saturating_sub(before_hints), watch.hint.notified()).await;
+        if !watch.policy.has_verifier() {
+            return;
+        }
+        let mut pull = JoinSet::new();
+        let pulling = Arc::clone(watch);
+        pull.spawn(async move { pulling.pull().await }); // an error is logged and recorded
+        if let Some(Err(error)) = pull.join_next().await
+            && error.is_panic()
+        {
+            let problem = "the pull panicked, perhaps in the function that makes key sources; see the panic's message";
+            watch.record(&Err(fault(problem)), Logged::Failure(problem.to_owned()));
+        }
+    }
+}
+
+/// The task that follows the bundles. If it ends before the last verifier, such as with its runtime, that is an error.
+struct Following(Arc<Watch>);
+
+impl Drop for Following {
+    fn drop(&mut self) {
+        if self.0.policy.has_verifier() {
+            let problem = "not pulled any more: the runtime of its task has ended; build it on one that stays";
+            telemetry::bundle_not_pulled(&self.0.source.shown(), &fault(problem));
+            self.0.policy.end(fault(problem));
+            self.0.state().error = Some(fault(problem));
+        }
+    }
+}
+
+impl fmt::Debug for BundledPolicy {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BundledPolicy")
+            .field("source", &self.watch.source.shown())
+            .field("revision", &self.revision())
+            .field("verifier", &self.verifier)
+            .finish_non_exhaustive()
+    }
+}

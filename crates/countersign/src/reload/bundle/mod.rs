@@ -1,0 +1,11 @@
+//! Policies from signed bundles.
+
+mod bundled;
+mod last_good;
+mod report;
+mod settings;
+mod source;
+
+pub use bundled::BundledPolicy;
+pub use report::{BundleReport, ReportedIssuer};
+pub use settings::PolicyBundle;

@@ -1,0 +1,8 @@
+//! Signed policies for many services: what is taken, what is refused, and what stays in force.
+
+mod load;
+mod peers;
+mod pulls;
+mod refusals;
+mod restarts;
+mod world;

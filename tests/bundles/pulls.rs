@@ -1,0 +1,94 @@
+//! When a service pulls, and what that costs its source.
+
+use std::time::{Duration, Instant};
+
+use axum::http::header;
+use countersign::reload::PolicyBundle;
+
+use crate::world::{Answer, Host, World, code};
+
+#[tokio::test]
+async fn s14_02_an_unchanged_bundle_is_not_sent_again() {
+    let world = World::new("etag");
+    let host = Host::start(Answer::of(world.bundle(1, "orders")).header(header::ETAG, "\"1\"")).await;
+    let service = world.service_of(&host).build().await.expect("a bundle");
+    for _ in 0..3 {
+        assert_eq!(service.pull().await, Ok(false));
+    }
+    assert_eq!(host.counts(), (4, 3));
+    // The validator of a document that was refused is not kept: it may be good later.
+    host.answer(Answer::of("nonsense").header(header::ETAG, "\"2\""));
+    for _ in 0..2 {
+        assert!(service.pull().await.is_err());
+    }
+    assert_eq!(host.counts(), (6, 3));
+    host.answer(Answer::of(world.bundle(2, "billing")).header(header::ETAG, "\"3\""));
+    assert_eq!((service.pull().await, service.pull().await), (Ok(true), Ok(false)));
+    assert_eq!(host.counts(), (8, 4));
+    assert_eq!(code(service.verifier(), &world.issuer.token().audience("billing")).await, "accepted");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_02_hints_cause_at_most_one_pull_a_second() {
+    let world = World::new("hints");
+    let host = Host::start(Answer::of(world.bundle(1, "orders"))).await;
+    let service = world.service_of(&host).build().await.expect("a bundle");
+    host.answer(Answer::of(world.bundle(2, "billing")));
+    let start = Instant::now();
+    let mut hints = 0;
+    while host.counts().0 < 4 {
+        service.hint();
+        hints += 1;
+        tokio::task::yield_now().await;
+        assert!(start.elapsed() < Duration::from_secs(60), "no pull after hints");
+    }
+    let took = start.elapsed();
+    assert!(took > Duration::from_millis(2900), "three pulls after the first within {took:?}, {hints} hints");
+    assert!(hints > 1000, "{hints}");
+    assert_eq!(service.revision(), 2, "long before the interval is over");
+    // A hint that nobody waits for is kept, and only one.
+    service.hint();
+    tokio::time::sleep(Duration::from_millis(2500)).await;
+    assert!((5..=6).contains(&host.counts().0), "{:?}", host.counts());
+}
+
+#[tokio::test]
+async fn s14_02_a_file_is_followed_in_the_background() {
+    let world = World::new("file");
+    world.write("policy.jws", &world.bundle(1, "orders"));
+    let settings = world.service(PolicyBundle::from_file(world.file("policy.jws"), world.pins()));
+    let service = settings.interval(Duration::from_millis(10)).build().await.expect("a bundle");
+    let verifier = service.verifier().clone();
+    drop(service); // the verifier alone is enough
+    world.write("policy.jws", &world.bundle(2, "billing"));
+    while code(&verifier, &world.issuer.token().audience("billing")).await != "accepted" {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    std::fs::write(world.file("policy.jws"), "cut").expect("written");
+    while verifier.policy_error().is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    assert_eq!(code(&verifier, &world.issuer.token().audience("billing")).await, "accepted");
+}
+
+#[tokio::test]
+async fn s14_05_the_report_states_what_is_in_force() {
+    let world = World::new("report");
+    let weak = World::policy("orders", "danger_any_type = true");
+    let host = Host::start(Answer::of(world.draft(3, weak).sign(&world.signer).expect("signed"))).await;
+    let service = world.service_of(&host).build().await.expect("a bundle");
+    let report = service.report();
+    assert_eq!((report.revision, &*report.fleet), (3, crate::world::FLEET));
+    assert_eq!(report.fingerprint, service.verifier().fingerprint().to_string());
+    assert_eq!(report.weakenings, ["https://issuer.test: danger_any_type"]);
+    assert_eq!(report.expires_at - report.created_at, 30 * 86_400);
+    assert!(report.pulled_at.is_some() && report.error.is_none() && !report.is_expired);
+    let issuer = &report.issuers[0];
+    assert_eq!((&*issuer.issuer, issuer.keys), ("https://issuer.test", "ready"));
+    let before = issuer.key_set.clone().expect("has keys");
+    assert_eq!(before.len(), 64);
+    world.issuer.rotate();
+    assert_ne!(service.report().issuers[0].key_set.as_ref(), Some(&before), "other keys");
+    let json: serde_json::Value = serde_json::from_str(&report.to_json()).expect("JSON");
+    assert_eq!(json["issuers"][0]["key_set"], before);
+}
