@@ -2,6 +2,7 @@
 
 mod apikey;
 mod attack;
+mod bundle;
 mod decode;
 mod dev;
 mod dpop;
@@ -66,6 +67,8 @@ pub(crate) enum Command {
     Uuid(uuid::Arguments),
     /// Check a policy as a service does at start-up
     Policy(policy::Arguments),
+    /// Sign policies for many services, check, show and compare them
+    Bundle(bundle::Arguments),
     /// Inspect tokens on a local page: edit, check, compare, sign, send
     Inspect(inspector::Arguments),
     /// Print completions for a shell
@@ -97,6 +100,7 @@ impl Command {
             Command::Gateway(arguments) => arguments.run(),
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
+            Command::Bundle(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(definition()),
             Command::Man(arguments) => arguments.run(definition()),

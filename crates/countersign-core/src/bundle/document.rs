@@ -13,8 +13,8 @@ use crate::policy::Policy;
 use crate::redact::{message_without_values, word};
 use crate::token::has_unique_names;
 
-/// The longest bundle read, in bytes: a policy file of 1 MiB in base64url, and its frame.
-pub const MAX_BUNDLE_BYTES: usize = 1536 * 1024;
+/// The longest bundle read, in bytes. Its policy may have about three quarters of that.
+pub const MAX_BUNDLE_BYTES: usize = 1024 * 1024;
 
 /// The longest time from the creation of a bundle to its expiry.
 pub const MAX_BUNDLE_VALIDITY: Duration = Duration::from_secs(366 * 24 * 3600);

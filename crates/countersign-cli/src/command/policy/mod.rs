@@ -1,7 +1,7 @@
 //! `countersign policy`: validates a policy as a service does at start-up, and prints it as read.
 
 mod files;
-mod toml_text;
+pub(super) mod toml_text;
 
 use clap::{Args, Subcommand};
 use countersign::error::{ConfigError, Fault};

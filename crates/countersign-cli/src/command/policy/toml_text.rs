@@ -3,7 +3,7 @@
 use countersign::integration::is_visible;
 
 /// The same TOML, with escapes for line breaks and hidden characters: no text of a policy starts a line of the output.
-pub(super) fn with_visible_strings(toml: &str) -> String {
+pub(crate) fn with_visible_strings(toml: &str) -> String {
     let mut text = String::with_capacity(toml.len());
     let mut rest = toml;
     while let Some(at) = rest.find(['"', '\'']) {
