@@ -15,7 +15,7 @@ use crate::error::ConfigError;
 /// # use countersign_core::key::{Algorithm, KeySet};
 /// # use countersign_core::mint::Signer;
 /// # let keys = KeySet::new([Signer::generate(Algorithm::ES256)?.verifying_key()?]);
-/// let bundles = BundleVerifier::new("shop-production", keys)?;
+/// let bundles = BundleVerifier::new("orders-production", keys)?;
 /// let error = bundles.verify("{\"issuers\":[]}", UnixTime::from_secs(1_800_000_000)).unwrap_err();
 /// assert_eq!(error.kind(), BundleErrorKind::Malformed);
 /// assert_eq!(error.code(), "bundle_malformed");

@@ -27,9 +27,9 @@ pub(super) const BUNDLE_TYPE: &str = "policy-bundle+jwt";
 /// let signer = Signer::generate(Algorithm::ES256)?;
 /// let now = UnixTime::from_secs(1_800_000_000);
 /// let policy = Policy::access_token("https://id.example.com", "orders");
-/// let text = BundleDraft::new("shop-production", 7, policy.clone()).created_at(now).sign(&signer)?;
+/// let text = BundleDraft::new("orders-production", 7, policy.clone()).created_at(now).sign(&signer)?;
 ///
-/// let bundles = BundleVerifier::new("shop-production", KeySet::new([signer.verifying_key()?]))?;
+/// let bundles = BundleVerifier::new("orders-production", KeySet::new([signer.verifying_key()?]))?;
 /// let bundle = bundles.verify(&text, now)?;
 /// assert_eq!((bundle.revision(), &**bundle.policy()), (7, &policy));
 /// # Ok::<(), Box<dyn std::error::Error>>(())

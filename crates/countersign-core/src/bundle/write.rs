@@ -27,7 +27,7 @@ const VALIDITY: Duration = Duration::from_secs(30 * 24 * 3600);
 ///
 /// let signer = Signer::generate(Algorithm::ES256)?;
 /// let policy = Policy::access_token("https://id.example.com", "orders");
-/// let text = BundleDraft::new("shop-production", 7, policy)
+/// let text = BundleDraft::new("orders-production", 7, policy)
 ///     .created_at(UnixTime::from_secs(1_800_000_000))
 ///     .validity(Duration::from_secs(7 * 24 * 3600))
 ///     .sign(&signer)?;

@@ -11,7 +11,7 @@ use countersign::key::KeySet;
 use countersign::mint::Signer;
 use serde_json::json;
 
-use super::fingerprint;
+use super::checks::fingerprint;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::tools::{jwk, keyring};

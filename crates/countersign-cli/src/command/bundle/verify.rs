@@ -5,7 +5,7 @@ use countersign::bundle::Bundle;
 use countersign::clock::UnixTime;
 use serde_json::json;
 
-use super::{fingerprint, pins};
+use super::checks::{fingerprint, pins};
 use crate::exit::{Exit, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::{input, times};
@@ -45,11 +45,11 @@ impl Arguments {
             ),
             None => None,
         };
-        let judged = pins.verify(&text, now).and_then(|bundle| match &last {
+        let verified = pins.verify(&text, now).and_then(|bundle| match &last {
             Some(last) => bundle.replaces(last).map(|_| bundle),
             None => Ok(bundle),
         });
-        let refused = match judged {
+        let refused = match verified {
             Ok(bundle) => match fingerprint(bundle.policy()) {
                 Ok(fingerprint) => return self.accepted(&bundle, &fingerprint),
                 Err(error) => ("bundle_invalid_policy", error.to_string()),

@@ -82,15 +82,30 @@ struct Current {
     fingerprint: Fingerprint,
 }
 
-/// What was logged as refused.
+/// A document or failure that was logged.
 #[derive(PartialEq, Eq)]
 enum Logged {
     Document([u8; 32]),
     Failure(String),
 }
 
+impl PolicyBundle {
+    /// Pulls the bundle, builds the verifier and goes on pulling. That ends with the last clone of the verifier.
+    ///
+    /// If the source is down, the last good bundle is in force. The wait is at most 10 s for each.
+    ///
+    /// # Errors
+    /// `ConfigError` on fields `policy_bundle` and `last_good` if neither has a usable bundle; on `interval`, `url`,
+    /// `connection`, `bundle_keys` if a setting is not sound; on `runtime` outside a tokio runtime; and as for
+    /// [`VerifierBuilder::build`](countersign_core::verify::VerifierBuilder::build).
+    pub async fn build(self) -> Result<BundledPolicy, ConfigError> {
+        ConfigError::check(self.faults())?;
+        BundledPolicy::start(self).await
+    }
+}
+
 impl BundledPolicy {
-    pub(super) async fn start(settings: PolicyBundle) -> Result<Self, ConfigError> {
+    async fn start(settings: PolicyBundle) -> Result<Self, ConfigError> {
         let PolicyBundle { source, bundles, last_good, interval, clock, keys, denies_danger } = settings;
         let start = |bundle: &Bundle| {
             InForce::start(Policy::clone(bundle.policy()), Arc::clone(&keys), denies_danger, Arc::clone(&clock))
@@ -181,7 +196,7 @@ impl BundledPolicy {
         self.watch.pull().await
     }
 
-    /// What is in force here, and why no newer bundle is. Nothing in it is secret.
+    /// A report of what is in force here, and of why no newer bundle is. Nothing in it is secret.
     #[must_use]
     pub fn report(&self) -> BundleReport {
         let state = self.watch.state();

@@ -1,4 +1,4 @@
-//! What a verifier states about its bundle.
+//! The report of a verifier about its bundle.
 
 use countersign_core::bundle::Bundle;
 use countersign_core::clock::UnixTime;
@@ -8,7 +8,9 @@ use countersign_core::policy::{Fingerprint, Policy};
 use countersign_core::verify::Verifier;
 use serde::Serialize;
 
-/// What is in force in one verifier, and why no newer bundle is: to compare the services of a fleet. Nothing in it is secret.
+/// A report of one verifier: the bundle in force, and why no newer one is. For the comparison of instances.
+///
+/// Nothing in it is secret.
 ///
 /// ```
 /// # fn example(policy: countersign::reload::BundledPolicy) {
@@ -45,10 +47,10 @@ pub struct BundleReport {
     /// The time of the last pull that the source answered, in seconds since 1970; absent after a start without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulled_at: Option<u64>,
-    /// Why the last document was refused, or why there is none.
+    /// The reason why the last document was refused, or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// Why the bundle in force could not be kept for the next start.
+    /// The reason why the bundle in force could not be kept for the next start.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub last_good_error: Option<String>,
 }

@@ -11,7 +11,6 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::KeySource;
 use countersign_core::policy::TrustedIssuerConfig;
 
-use super::bundled::BundledPolicy;
 use super::source::Source;
 use crate::fetch::ConnectionSettings;
 use crate::keys;
@@ -24,12 +23,14 @@ const PULL_EVERY: Duration = Duration::from_secs(60);
 /// The longest interval between pulls.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// A policy in signed bundles, the same for all services of a fleet: from an HTTPS address, or from a file.
+/// A policy in signed bundles, the same for all instances of a fleet: from an HTTPS address, or from a file.
+///
+/// A fleet is what shares one policy. Services with different audiences are different fleets, each with its bundle.
 ///
 /// A bundle replaces the policy in force only if a pinned key signed it for this fleet, its time is not over, its revision is
 /// higher than the last, and a verifier can be built of it. Otherwise the last good one stays, an ERROR is logged once, and
 /// [`Health`](crate::health::Health), [`Verifier::policy_error`](countersign_core::verify::Verifier::policy_error) and
-/// [`BundledPolicy::report`] state why. Everything else is as with [`PolicyFile`](super::super::PolicyFile): a new policy
+/// [`BundledPolicy::report`](super::BundledPolicy::report) state why. Everything else is as with [`PolicyFile`](super::super::PolicyFile): a new policy
 /// holds at once, for all clones of the verifier, and keys of issuers that did not change stay.
 ///
 /// ```no_run
@@ -42,8 +43,8 @@ const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 /// async fn main() -> Result<(), Box<dyn std::error::Error>> {
 ///     let pins = KeySet::from_jwks(&std::fs::read("/etc/orders/bundle-keys.json")?)?;
 ///     let policy = PolicyBundle::from_url(
-///         "https://policies.shop.example/production.jws",
-///         BundleVerifier::new("shop-production", pins)?,
+///         "https://policies.example.com/orders.jws",
+///         BundleVerifier::new("orders-production", pins)?,
 ///     )
 ///     .last_good("/var/lib/orders/policy.jws")
 ///     .deny_danger()
@@ -134,20 +135,8 @@ impl PolicyBundle {
         self
     }
 
-    /// Pulls the bundle, builds the verifier and goes on pulling. That ends with the last clone of the verifier.
-    ///
-    /// If the source is down, the last good bundle is in force. The wait is at most 10 s for each.
-    ///
-    /// # Errors
-    /// `ConfigError` on fields `policy_bundle` and `last_good` if neither has a usable bundle; on `interval`, `url`,
-    /// `connection`, `bundle_keys` if a setting is not sound; on `runtime` outside a tokio runtime; and as for
-    /// [`VerifierBuilder::build`](countersign_core::verify::VerifierBuilder::build).
-    pub async fn build(self) -> Result<BundledPolicy, ConfigError> {
-        ConfigError::check(self.faults())?;
-        BundledPolicy::start(self).await
-    }
-
-    fn faults(&self) -> Vec<Fault> {
+    /// The settings that are not sound.
+    pub(super) fn faults(&self) -> Vec<Fault> {
         let mut faults: Vec<Fault> = self.source.faults();
         if self.interval.is_zero() || self.interval > MAX_INTERVAL {
             faults.push(Fault::new("interval", "zero or longer than 24 h; set the time between two pulls"));

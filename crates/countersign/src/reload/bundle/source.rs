@@ -21,7 +21,7 @@ pub(super) enum Source {
     File(PathBuf),
 }
 
-/// What a source has.
+/// The answer of a source.
 pub(super) enum Pulled {
     /// The document of the validator that it was asked with.
     Unchanged,
