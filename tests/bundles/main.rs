@@ -1,6 +1,7 @@
 //! Signed policies for many services: what is taken, what is refused, and what stays in force.
 
 mod load;
+mod nginx;
 mod peers;
 mod pulls;
 mod refusals;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use axum::http::header;
+use axum::http::{StatusCode, header};
 use countersign::reload::PolicyBundle;
 
 use crate::world::{Answer, Host, World, code};
@@ -50,6 +50,28 @@ async fn s14_02_hints_cause_at_most_one_pull_a_second() {
     service.hint();
     tokio::time::sleep(Duration::from_millis(2500)).await;
     assert!((5..=6).contains(&host.counts().0), "{:?}", host.counts());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_02_no_hint_shortens_the_pause_that_the_server_asks_for() {
+    let world = World::new("retry-after");
+    let host = Host::start(Answer::of(world.bundle(1, "orders"))).await;
+    let service = world.service_of(&host).build().await.expect("a bundle");
+    let busy = Answer::status(StatusCode::SERVICE_UNAVAILABLE).header(header::RETRY_AFTER, "3");
+    host.answer(busy);
+    service.hint();
+    while host.counts().0 < 2 {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    host.answer(Answer::of(world.bundle(2, "billing")));
+    let asked = Instant::now();
+    while service.revision() != 2 {
+        service.hint();
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let took = asked.elapsed();
+    assert!(took > Duration::from_millis(2900) && took < Duration::from_secs(30), "{took:?}");
+    assert_eq!(host.counts().0, 3);
 }
 
 #[tokio::test]

@@ -338,13 +338,14 @@ impl Watch {
         self.state().last_good_error = problem;
     }
 
-    /// The pause before the next pull.
-    fn pause(&self) -> Duration {
+    /// The pause before the next pull, and the part of it that no hint shortens.
+    fn pause(&self) -> (Duration, Duration) {
         let state = self.state();
-        match state.failures {
+        let pause = match state.failures {
             0 => self.pauses.spread(self.interval),
             failures => self.pauses.backoff(failures).max(state.retry_after),
-        }
+        };
+        (pause, MIN_PAUSE.max(state.retry_after).min(pause))
     }
 }
 
@@ -352,8 +353,7 @@ impl Watch {
 async fn follow(following: Following) {
     let watch = &following.0;
     loop {
-        let pause = watch.pause();
-        let before_hints = pause.min(MIN_PAUSE);
+        let (pause, before_hints) = watch.pause();
         rt::sleep(before_hints).await;
         let _ = rt::within(pause.saturating_sub(before_hints), watch.hint.notified()).await;
         if !watch.policy.has_verifier() {
