@@ -34,7 +34,7 @@ fn lines(side: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s14_04_each_request_is_judged_by_one_revision() {
     let world = World::new("load");
-    let texts: Vec<String> = (1..=repeats(120, 1000) as u64)
+    let texts: Vec<String> = (1..=repeats(600, 4000) as u64)
         .map(|revision| {
             let side = if revision % 2 == 0 { "even" } else { "odd" };
             world.draft(revision, World::policy(side, &lines(side))).sign(&world.signer).expect("signed")
@@ -104,7 +104,7 @@ async fn s14_04_each_request_is_judged_by_one_revision() {
         assert_eq!(service.pull().await, Ok(true));
         latest.store(2 * revision, Ordering::SeqCst);
         // What is asked after the replacement is judged by the new policy, cached or not.
-        for (kind, token) in &tokens[..4] {
+        for (kind, token) in tokens[..4].iter().filter(|_| revision % 16 < 2) {
             let request = Request::get("/").header("authorization", format!("Bearer {token}"));
             let answer = app.clone().oneshot(request.body(Body::empty()).expect("a request")).await.expect("answered");
             let (name, expected) = EXPECTED[*kind];
