@@ -107,6 +107,10 @@ async fn s14_03_a_last_good_file_that_cannot_be_written_is_reported_and_does_not
     assert!(problem.contains("not writable"), "{problem}");
     world.write("bundle", &world.bundle(2, "orders"));
     assert_eq!(service.pull().await, Ok(true));
+    std::fs::create_dir_all(world.file("no/such")).expect("a folder");
+    assert_eq!(service.pull().await, Ok(false));
+    assert_eq!(service.report().last_good_error, None, "the next pull tries again");
+    assert_eq!(world.bundle_text("no/such/folder"), world.bundle_text("bundle"));
     // A link where the new file would be written is replaced, and not followed.
     std::os::unix::fs::symlink(world.file("victim"), world.file("last.new")).expect("a link");
     let bundle = PolicyBundle::from_file(world.file("bundle"), world.pins());

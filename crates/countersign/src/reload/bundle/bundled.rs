@@ -71,6 +71,8 @@ struct State {
     logged: Option<Logged>,
     /// The same, as `report` states it.
     error: Option<ConfigError>,
+    /// True if the file of the last good bundle has the one in force.
+    is_kept: bool,
     last_good_error: Option<String>,
     pulled_at: Option<UnixTime>,
 }
@@ -150,15 +152,14 @@ impl BundledPolicy {
             retry_after: Duration::ZERO,
             logged: error.as_ref().map(|error| Logged::Failure(error.to_string())),
             error,
+            is_kept: !is_pulled,
             last_good_error: None,
             pulled_at: is_pulled.then(|| clock.now()),
         };
         let pauses = RefreshPolicy::default().initial_backoff(MIN_PAUSE.min(interval)).max_backoff(interval);
         let (turn, hint, state) = (tokio::sync::Mutex::default(), Notify::new(), Mutex::new(state));
         let watch = Arc::new(Watch { source, bundles, last_good, clock, interval, pauses, policy, turn, hint, state });
-        if is_pulled {
-            watch.keep_last_good().await;
-        }
+        watch.keep_last_good().await;
         rt::spawn(follow(Following(Arc::clone(&watch))));
         Ok(BundledPolicy { verifier, watch })
     }
@@ -263,8 +264,8 @@ impl Watch {
             }
         };
         self.record(&result, logged);
+        self.keep_last_good().await;
         if result == Ok(true) {
-            self.keep_last_good().await;
             self.policy.fetch_new_keys().await;
         }
         result
@@ -299,7 +300,7 @@ impl Watch {
         let fingerprint = replaced.unwrap_or(state.current.fingerprint);
         telemetry::bundle_replaced(&self.source.shown(), bundle.revision(), &fingerprint);
         state.current = Current { text, bundle, fingerprint };
-        state.etag = etag;
+        (state.etag, state.is_kept) = (etag, false);
         Ok(true)
     }
 
@@ -327,15 +328,25 @@ impl Watch {
         }
     }
 
-    /// Stores the bundle in force for the next start.
+    /// Stores the bundle in force for the next start, if the file has another one. A failed write is tried again at the next pull.
     async fn keep_last_good(&self) {
         let Some(path) = &self.last_good else { return };
-        let text = self.state().current.text.clone();
+        let text = {
+            let state = self.state();
+            if state.is_kept {
+                return;
+            }
+            state.current.text.clone()
+        };
         let problem = last_good::write(path, &text).await.err();
-        if let Some(problem) = &problem {
-            telemetry::last_good_unusable(path, problem);
+        let mut state = self.state();
+        state.is_kept = problem.is_none();
+        let is_known = state.last_good_error == problem;
+        state.last_good_error.clone_from(&problem);
+        drop(state);
+        if let Some(problem) = problem.filter(|_| !is_known) {
+            telemetry::last_good_unusable(path, &problem);
         }
-        self.state().last_good_error = problem;
     }
 
     /// The pause before the next pull, and the part of it that no hint shortens.
