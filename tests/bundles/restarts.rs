@@ -40,10 +40,8 @@ async fn s14_03_a_start_without_the_source_serves_the_last_good_bundle_and_then_
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert!(host.counts().0 >= 1);
-    while service.report().error.is_some() || std::fs::read_to_string(&kept).expect("there") == "" {
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    let _ = service.pull().await; // after the write
+    assert_eq!(service.pull().await, Ok(false), "after the pull that put it in force, and its write");
+    assert_eq!(service.report().error, None);
     assert_eq!(
         world.pins().verify_at_any_time(&std::fs::read_to_string(&kept).expect("kept")).expect("sound").revision(),
         6
