@@ -10,6 +10,8 @@ use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::integration::sha256;
 use countersign_core::policy::{Fingerprint, Policy};
+#[cfg(feature = "txn")]
+use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::Verifier;
 use http::HeaderValue;
 use tokio::sync::Notify;
@@ -168,6 +170,14 @@ impl BundledPolicy {
     #[must_use]
     pub fn verifier(&self) -> &Verifier {
         &self.verifier
+    }
+
+    /// The verifier of transaction tokens, if the first policy named their service. All of its clones follow the bundles, except for
+    /// the trust domain: another one, or none, is refused like a faulty policy.
+    #[cfg(feature = "txn")]
+    #[must_use]
+    pub fn transactions(&self) -> Option<&TransactionVerifier> {
+        self.watch.policy.transactions()
     }
 
     /// The policy in force.
