@@ -10,7 +10,7 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::TrustedIssuerConfig;
 
-use super::in_force::MakeKeys;
+use super::known_keys::MakeKeys;
 use crate::keys;
 
 /// The interval between reads of the file.

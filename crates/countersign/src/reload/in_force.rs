@@ -5,23 +5,20 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::ConfigError;
-use countersign_core::key::{KeySource, RefreshReason};
-use countersign_core::policy::{Fingerprint, Policy, TrustedIssuerConfig};
+use countersign_core::key::RefreshReason;
+use countersign_core::policy::{Fingerprint, Policy};
 #[cfg(feature = "txn")]
 use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::{PolicyReplacer, Verifier, VerifierBuilder};
 use tokio::task::JoinSet;
 
-use super::known_keys::{KnownKeys, source};
+use super::known_keys::{KnownKeys, MakeKeys, source};
 #[cfg(feature = "txn")]
 use super::transactions::Transactions;
 use crate::rt;
 
 /// The longest wait for the keys of new issuers, during which no other policy is read.
 const MAX_KEY_WAIT: Duration = Duration::from_secs(5);
-
-/// Creates the key source of an issuer.
-pub(super) type MakeKeys = dyn Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> + Send + Sync;
 
 /// The policy in force.
 pub(super) struct InForce {

@@ -6,7 +6,8 @@ use countersign_core::error::ConfigError;
 use countersign_core::key::KeySource;
 use countersign_core::policy::{AudienceList, AuthoritiesConfig, TrustedIssuerConfig};
 
-use super::in_force::MakeKeys;
+/// Creates the key source of an issuer.
+pub(super) type MakeKeys = dyn Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> + Send + Sync;
 
 /// A key source, with the settings that determine it.
 pub(super) type KnownKeys = (TrustedIssuerConfig, Arc<dyn KeySource>);

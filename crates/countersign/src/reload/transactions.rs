@@ -9,8 +9,7 @@ use countersign_core::key::KeySource;
 use countersign_core::policy::Policy;
 use countersign_core::verify::{TransactionVerifier, TransactionVerifierBuilder};
 
-use super::in_force::MakeKeys;
-use super::known_keys::{KnownKeys, source};
+use super::known_keys::{KnownKeys, MakeKeys, source};
 
 /// The verifier of transaction tokens of a policy that has one when it is first read.
 pub(super) struct Transactions {

@@ -14,7 +14,7 @@ use countersign_core::policy::TrustedIssuerConfig;
 use super::source::Source;
 use crate::fetch::ConnectionSettings;
 use crate::keys;
-use crate::reload::in_force::MakeKeys;
+use crate::reload::known_keys::MakeKeys;
 use crate::rt;
 
 /// The interval between pulls.
