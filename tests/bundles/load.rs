@@ -34,7 +34,7 @@ fn lines(side: &str) -> String {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s14_04_each_request_is_judged_by_one_revision() {
     let world = World::new("load");
-    let texts: Vec<String> = (1..=repeats(600, 4000) as u64)
+    let texts: Vec<String> = (1..=repeats(300, 4000) as u64)
         .map(|revision| {
             let side = if revision % 2 == 0 { "even" } else { "odd" };
             world.draft(revision, World::policy(side, &lines(side))).sign(&world.signer).expect("signed")

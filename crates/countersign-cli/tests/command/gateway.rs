@@ -136,7 +136,7 @@ async fn s9_12_envoy_lets_nobody_in_while_the_gateway_is_killed_under_load_and_c
     is_killed_under_load(&World::new("envoy"), envoy).await;
 }
 
-/// Kills the gateway three times while callers go on.
+/// Kills the gateway while callers go on, three times in CI.
 pub(crate) async fn is_killed_under_load(world: &World, edge: impl AsyncFnOnce(u16, &Service) -> Proxy) {
     let mut gateway = world.start();
     let (seen, nameless) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
@@ -177,7 +177,7 @@ pub(crate) async fn is_killed_under_load(world: &World, edge: impl AsyncFnOnce(u
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
-    for _ in 0..3 {
+    for _ in 0..countersign_tests::repeats(1, 3) {
         wait_for(&good.passed, 200).await;
         wait_for(&bad.refused, 200).await;
         gateway.end();

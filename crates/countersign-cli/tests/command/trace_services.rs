@@ -42,7 +42,6 @@ const SECRET: &str = "quaint-heron-lifts-49";
 
 /// In the order of the calls. The first one begins the transactions; the second and the last one are of tonic.
 const SERVICES: [&str; 5] = ["gateway", "pricing", "stock", "billing", "ledger"];
-const REQUESTS: usize = 1000;
 
 /// The transactions whose lines are changed to see that it is noticed.
 const FEW: usize = 20;
@@ -375,7 +374,7 @@ fn s9_08_s9_09_s9_13_a_thousand_transactions_through_five_services_are_rebuilt_a
         let writer = AuditWriter::with_file(&audit).expect("opened");
         let (_services, url) = start(&issuer, &writer).await;
         let http = reqwest::Client::new();
-        let calls: Vec<_> = (0..REQUESTS)
+        let calls: Vec<_> = (0..countersign_tests::repeats(200, 1_000))
             .map(|number| {
                 // Of several clients, as each gets a share of the exchanges in progress.
                 let client = format!("web-{}", number % 4);
@@ -425,7 +424,7 @@ fn s9_08_s9_09_s9_13_a_thousand_transactions_through_five_services_are_rebuilt_a
 
 /// The tree of one transaction, from the files as they are.
 fn shows_one_transaction(files: &[&str], txns: &[String]) {
-    let refused = (0..REQUESTS).find(|number| kind(*number).2 == Some("ledger")).expect("one");
+    let refused = (0..txns.len()).find(|number| kind(*number).2 == Some("ledger")).expect("one");
     let output = countersign(&[&["trace", &txns[refused]], files].concat(), "");
     assert_eq!(output.code, 1, "{}", output.stderr);
     let lines: Vec<&str> = output.stdout.lines().collect();
@@ -440,6 +439,6 @@ fn shows_one_transaction(files: &[&str], txns: &[String]) {
     assert!(lines[6].trim_start().starts_with(&format!("requires {}; unmet: ", requirement("ledger"))), "{}", lines[6]);
     let all = countersign(&[&["trace", "--all"], files].concat(), "");
     let trees: Vec<&str> = all.stdout.split("\n\n").collect();
-    assert_eq!(trees.len(), REQUESTS);
+    assert_eq!(trees.len(), txns.len());
     assert!(trees.iter().any(|tree| tree.trim_end() == output.stdout.trim_end()), "each tree as it is alone");
 }
