@@ -282,7 +282,8 @@ async fn swapped(caller: Option<&Verified>, request: &Parts) -> Option<Result<He
     let swap = swaps.iter().find(|swap| swap.covers(route))?;
     let Some(caller) = caller else { return Some(Ok(HeaderMap::new())) };
     let about = (&request.method, request.uri.path(), route);
-    Some(swap.headers(caller, &request.extensions, about).await)
+    // Boxed: the future of an exchange is large, and that of the handler is moved several times, also without a swap.
+    Some(Box::pin(swap.headers(caller, &request.extensions, about)).await)
 }
 
 /// The headers that the layer adds to an answer, without those of the handler above.
