@@ -111,7 +111,7 @@ async fn s6_12_redis_keeps_a_record_until_a_minute_after_the_end_of_its_proof() 
     server.remember_since_long_ago(SINCE);
     let world = World::new();
     let instance = world.instance(Arc::new(crate::world::connect(&server).await));
-    let client = world.client("web", "u1");
+    let client = world.client("web-shop", "subject-one");
     let made = world.now() + 10;
     assert_accepted(&instance.send_of(&client, &client.proof(made)).await);
     let keys = server.run(&["KEYS", "*"]);
@@ -123,7 +123,7 @@ async fn s6_12_redis_keeps_a_record_until_a_minute_after_the_end_of_its_proof() 
     assert_eq!(ends.len(), 4, "{keys}");
     assert!(ends.iter().all(|end| *end > world.now() && *end < world.now() + 140), "{ends:?}");
     // No key has text of the client.
-    assert!(!keys.contains("web") && !keys.contains("u1") && !keys.contains("test"), "{keys}");
+    assert!(!keys.contains("web-shop") && !keys.contains("subject-one") && !keys.contains("test."), "{keys}");
     assert!(keys.lines().all(|key| key.starts_with("countersign:replays:{0}:")), "{keys}");
 }
 
