@@ -1,5 +1,6 @@
 //! The headers of tokens for the next service, as the outbound client attaches them.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
 use std::future::{Ready, ready};
 use std::task::{Context, Poll};
@@ -21,18 +22,21 @@ pub(crate) const CREDENTIALS: [HeaderName; 2] = [header::AUTHORIZATION, DPOP];
 /// The reason for which a request gets no token.
 #[derive(Clone)]
 pub(crate) enum SwapRefusal {
-    Problem(Problem),
-    /// The fault of the token that the token service gave.
-    Unsuitable(&'static str),
+    /// Of the gateway, with the detail for the log.
+    Problem(Problem, Cow<'static, str>),
     Outbound(OutboundError),
 }
 
 impl SwapRefusal {
+    /// Of a token that the next service must not get.
+    pub(crate) const fn unsuitable(fault: &'static str) -> Self {
+        SwapRefusal::Problem(problem::UNSUITABLE_TOKEN, Cow::Borrowed(fault))
+    }
+
     /// The status of the answer.
     pub(crate) fn status(&self) -> StatusCode {
         match self {
-            SwapRefusal::Problem(problem) => problem.status,
-            SwapRefusal::Unsuitable(_) => problem::UNSUITABLE_TOKEN.status,
+            SwapRefusal::Problem(problem, _) => problem.status,
             SwapRefusal::Outbound(error) if error.kind() == OutboundErrorKind::SubjectExpired => {
                 StatusCode::UNAUTHORIZED
             }
@@ -44,7 +48,7 @@ impl SwapRefusal {
 
 impl From<Problem> for SwapRefusal {
     fn from(problem: Problem) -> Self {
-        SwapRefusal::Problem(problem)
+        SwapRefusal::Problem(problem, problem.title.into())
     }
 }
 

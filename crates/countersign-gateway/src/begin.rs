@@ -59,7 +59,7 @@ impl Begin {
         let transaction = self.transactions.begin(extensions, new).await.map_err(SwapRefusal::Outbound)?;
         let own = &caller.grants().scopes;
         if !transaction.scopes().all(|scope| own.contains(scope)) {
-            return Err(SwapRefusal::Unsuitable("it has a scope that the client's token does not have"));
+            return Err(SwapRefusal::unsuitable("it has a scope that the client's token does not have"));
         }
         request.extensions_mut().insert(transaction);
         attached(&self.own, request).await.map_err(SwapRefusal::Outbound)

@@ -50,6 +50,7 @@ mod counts;
 mod decide;
 mod decision;
 mod edge;
+mod exchange;
 mod gateway;
 mod identity;
 #[cfg(any(feature = "metrics", feature = "otel"))]

@@ -242,8 +242,7 @@ enum Refusal {
 impl From<SwapRefusal> for Refusal {
     fn from(refusal: SwapRefusal) -> Self {
         match refusal {
-            SwapRefusal::Problem(problem) => Refusal::Own(problem),
-            SwapRefusal::Unsuitable(_) => Refusal::Own(problem::UNSUITABLE_TOKEN),
+            SwapRefusal::Problem(problem, _) => Refusal::Own(problem),
             SwapRefusal::Outbound(error) => Refusal::Of(error.into_response()),
         }
     }

@@ -1,50 +1,25 @@
 //! The swap of the client's credential for a token that only the next service accepts.
 
 use std::fmt;
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
-use countersign::authenticate::CallerToken;
 use countersign::integration::Sampler;
-use countersign::outbound::{
-    AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError, OutboundErrorKind, TokenSource,
-};
+use countersign::outbound::{AttachTokenLayer, OutboundBuilder, OutboundErrorKind, TokenSource};
 use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::integration::{
-    DigestCache, DigestKey, OccupancyBudget, OverBudget, Standing, decode_base64url, safe_text,
-};
+use countersign_core::integration::{OccupancyBudget, safe_text};
 use countersign_core::policy::{OutboundConfig, Policy};
 use countersign_core::verify::Verified;
-use http::{Extensions, HeaderMap, Method, header};
-use serde::Deserialize;
-use serde_json::Value;
-use tower::Layer as _;
+use http::{Extensions, HeaderMap, Method};
 
-use crate::attach::{Captured, SwapRefusal, attached, call};
+use crate::attach::SwapRefusal;
 use crate::begin::Begin;
 use crate::counts::{SwapCounts, SwapOutcome};
+use crate::exchange::Exchange;
 #[cfg(feature = "issuer")]
 use crate::mint::{InternalToken, Minter};
-use crate::problem::{self, Problem};
-
-/// The longest lifetime of an internal token, in seconds.
-const MAX_LIFETIME_SECONDS: u64 = 120;
-
-/// The most requests of a swap that wait for a token.
-const MAX_WAITING: u32 = 2048;
-
-/// The longest wait of a request for a token.
-const MAX_WAIT: Duration = Duration::from_secs(10);
-
-/// The memory for the claims of exchanged tokens, of each swap, in bytes.
-const CLAIMS_BYTES: usize = 4 * 1024 * 1024;
-
-/// The mean memory of the claims of a token, which sizes the table, in bytes.
-const MEAN_CLAIMS: usize = 256;
+use crate::problem::Problem;
 
 /// A swap: for the routes below a prefix, the client's credential is replaced by a token of the next service.
 ///
@@ -73,25 +48,6 @@ enum Tokens {
     #[cfg(feature = "issuer")]
     Minted(Arc<Minter>),
     Begun(Box<Begin>),
-}
-
-/// The exchange at a token service.
-#[derive(Clone)]
-struct Exchange {
-    origin: String,
-    audience: String,
-    /// False if no token of it is bound to a key, so that a bound credential need not be exchanged to be refused.
-    may_bind: bool,
-    /// The client that stands for the actor.
-    client_as_actor: Option<String>,
-    /// By the issuer of the caller, so that tokens of one leave room for those of others.
-    waiting: OccupancyBudget,
-    timeout: Duration,
-    #[cfg_attr(not(any(feature = "metrics", feature = "otel")), allow(dead_code, reason = "it has the numbers"))]
-    layer: AttachTokenLayer,
-    client: AttachToken<Captured>,
-    /// The claims of the tokens that it gave, so that each is decoded once.
-    claims: Arc<(DigestKey, DigestCache<Claims>)>,
 }
 
 /// The records of a swap: counts, and samples of events that clients can cause any number of times.
@@ -132,8 +88,8 @@ impl Swap {
         bound.outbound = vec![token.clone()];
         let bindings = AttachTokenLayer::builder().config(&bound);
         let bindings = cache_bytes.into_iter().fold(bindings, OutboundBuilder::caller_cache_bytes);
-        let exchange =
-            Exchange { may_bind: token.is_bound_to_key(), ..Exchange::new(&token.origin, audience, bindings)? };
+        let mut exchange = Exchange::new(&token.origin, audience, bindings)?;
+        exchange.may_bind = token.is_bound_to_key();
         Ok(Swap::of(prefix, audience.clone(), Tokens::Exchanged(Box::new(exchange))))
     }
 
@@ -215,10 +171,7 @@ impl Swap {
     #[cfg(feature = "issuer")]
     pub fn minted(prefix: impl Into<String>, token: InternalToken) -> Result<Self, ConfigError> {
         let prefix = checked(prefix.into())?;
-        let minter = Minter::new(token).map_err(|error| {
-            let named = |fault: &Fault| Fault::new(format!("swap {prefix}: {}", fault.field), fault.problem.clone());
-            ConfigError::check(error.faults().iter().map(named).collect()).err().unwrap_or(error)
-        })?;
+        let minter = Minter::new(token).map_err(|error| of_swap(&prefix, error))?;
         let audience = minter.audience().to_owned();
         Ok(Swap::of(prefix, audience, Tokens::Minted(Arc::new(minter))))
     }
@@ -254,10 +207,7 @@ impl Swap {
         policy: &Policy,
     ) -> Result<Self, ConfigError> {
         let prefix = checked(prefix.into())?;
-        let begin = Begin::new(token, &scope.into(), policy).map_err(|error| {
-            let named = |fault: &Fault| Fault::new(format!("swap {prefix}: {}", fault.field), fault.problem.clone());
-            ConfigError::check(error.faults().iter().map(named).collect()).err().unwrap_or(error)
-        })?;
+        let begin = Begin::new(token, &scope.into(), policy).map_err(|error| of_swap(&prefix, error))?;
         let audience = begin.trust_domain().to_owned();
         Ok(Swap::of(prefix, audience, Tokens::Begun(Box::new(begin))))
     }
@@ -292,33 +242,21 @@ impl Swap {
         let given = match &self.tokens {
             Tokens::Exchanged(exchange) => exchange.headers(caller, extensions.get(), method, path).await,
             #[cfg(feature = "issuer")]
-            Tokens::Minted(minter) => match minter.headers(caller, method, path).await {
-                Ok(given) => Ok(given),
-                Err(refusal) => {
-                    self.records.refused(&self.audience, refusal.problem, &refusal.detail);
-                    return Err(refusal.problem.into());
-                }
-            },
+            Tokens::Minted(minter) => minter.headers(caller, method, path).await,
             Tokens::Begun(begin) => {
                 let headers = begin.headers(caller, extensions, (method, path, route)).await;
                 headers.map(|headers| (headers, SwapOutcome::New))
             }
         };
-        let (problem, detail) = match given {
-            Ok((headers, outcome)) => {
-                counts.count(outcome);
-                return Ok(headers);
-            }
+        match &given {
+            Ok((_, outcome)) => counts.count(*outcome),
             Err(SwapRefusal::Outbound(error)) => {
                 let is_callers = error.kind() == OutboundErrorKind::SubjectExpired;
                 counts.count(if is_callers { SwapOutcome::Refused } else { SwapOutcome::Failed });
-                return Err(SwapRefusal::Outbound(error));
             }
-            Err(SwapRefusal::Unsuitable(fault)) => (problem::UNSUITABLE_TOKEN, fault.to_owned()),
-            Err(SwapRefusal::Problem(problem)) => (problem, problem.title.to_owned()),
-        };
-        self.records.refused(&self.audience, problem, &detail);
-        Err(problem.into())
+            Err(SwapRefusal::Problem(problem, detail)) => self.records.refused(&self.audience, *problem, detail),
+        }
+        given.map(|(headers, _)| headers)
     }
 
     #[cfg(any(feature = "metrics", feature = "otel"))]
@@ -352,6 +290,12 @@ impl Swap {
     }
 }
 
+/// The error with the swap in the name of each field.
+fn of_swap(prefix: &str, error: ConfigError) -> ConfigError {
+    let named = |fault: &Fault| Fault::new(format!("swap {prefix}: {}", fault.field), fault.problem.clone());
+    ConfigError::check(error.faults().iter().map(named).collect()).err().unwrap_or(error)
+}
+
 /// The prefix, if it is a path.
 fn checked(prefix: String) -> Result<String, ConfigError> {
     if prefix.starts_with('/') && (prefix.len() == 1 || !prefix.ends_with('/')) {
@@ -380,139 +324,6 @@ impl Records {
             }
         }
     }
-}
-
-impl Exchange {
-    fn new(origin: &str, audience: &str, bindings: OutboundBuilder<AttachTokenLayer>) -> Result<Self, ConfigError> {
-        let layer = bindings.build()?;
-        Ok(Exchange {
-            origin: origin.to_owned(),
-            audience: audience.to_owned(),
-            may_bind: true,
-            client_as_actor: None,
-            waiting: OccupancyBudget::new(MAX_WAITING),
-            timeout: MAX_WAIT,
-            client: layer.layer(Captured),
-            layer,
-            claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
-        })
-    }
-
-    async fn headers(
-        &self,
-        caller: &Verified,
-        token: Option<&CallerToken>,
-        method: &Method,
-        path: &str,
-    ) -> Result<(HeaderMap, SwapOutcome), SwapRefusal> {
-        let token = token.ok_or(problem::NOT_EXCHANGEABLE)?;
-        if caller.binding().is_some() && !self.may_bind {
-            return Err(problem::BOUND_CREDENTIAL.into());
-        }
-        let mut request = call(&self.origin, method, path)?;
-        request.extensions_mut().insert(token.clone());
-        let exchanged = tokio::time::timeout(self.timeout, self.waited_for(caller, attached(&self.client, request)));
-        let exchanged = exchanged.await.unwrap_or_else(|_| Err(OutboundError::unavailable("no token in time", None)));
-        let headers = exchanged.map_err(SwapRefusal::Outbound)?;
-        let (scheme, token) = headers
-            .get(header::AUTHORIZATION)
-            .and_then(|value| value.to_str().ok()?.split_once(' '))
-            .ok_or(SwapRefusal::Unsuitable("it is none"))?;
-        if caller.binding().is_some() && scheme != "DPoP" {
-            return Err(SwapRefusal::Unsuitable("it is not bound to a key"));
-        }
-        let Some((claims, outcome)) = self.claims(token) else {
-            return Err(SwapRefusal::Unsuitable("it is not a JWT with sub, aud, iat and exp"));
-        };
-        match self.fault(&claims, caller) {
-            Some(fault) => Err(SwapRefusal::Unsuitable(fault)),
-            None => Ok((headers, outcome)),
-        }
-    }
-
-    /// The result of an exchange. If it is not there at once, it takes a place.
-    async fn waited_for<T>(
-        &self,
-        caller: &Verified,
-        exchange: impl Future<Output = Result<T, OutboundError>>,
-    ) -> Result<T, OutboundError> {
-        let mut exchange = pin!(exchange);
-        match poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
-            Poll::Ready(result) => result,
-            Poll::Pending => {
-                let place = self.waiting.acquire(caller.issuer(), Standing::Known);
-                let too_many = |over: OverBudget| {
-                    OutboundError::unavailable("too many requests wait for a token", Some(over.retry_after))
-                };
-                let _place = place.map_err(too_many)?;
-                exchange.await
-            }
-        }
-    }
-
-    #[cfg(any(feature = "metrics", feature = "otel"))]
-    fn stats(&self) -> countersign::outbound::TokenStats {
-        self.layer.stats().into_iter().map(|(_, stats)| stats).next().unwrap_or_default()
-    }
-
-    /// Returns whether the token tells who acts.
-    fn names_actor(&self, claims: &Claims) -> bool {
-        let client = claims.client_id.as_ref().or(claims.azp.as_ref());
-        claims.act.as_ref().is_some_and(|act| !act.sub.is_empty())
-            || self.client_as_actor.as_ref().is_some_and(|actor| !actor.is_empty() && client == Some(actor))
-    }
-
-    /// The claims of a token, decoded once, and whether that was now.
-    fn claims(&self, token: &str) -> Option<(Arc<Claims>, SwapOutcome)> {
-        let (key, decoded) = &*self.claims;
-        let (digest, elapsed) = (key.digest(token), SystemClock.elapsed());
-        if let Some((claims, _)) = decoded.get(digest, elapsed) {
-            return Some((claims, SwapOutcome::Cached));
-        }
-        let payload = decode_base64url(token.split('.').nth(1)?)?;
-        let claims = Arc::new(serde_json::from_slice::<Claims>(&payload).ok()?);
-        let ends_at = elapsed.saturating_add(Duration::from_secs(MAX_LIFETIME_SECONDS));
-        decoded.insert(digest, Arc::clone(&claims), payload.len() + size_of::<Claims>(), ends_at);
-        Some((claims, SwapOutcome::New))
-    }
-
-    /// The fault of a token for this caller. It comes from the token service, so its signature is for the next service to verify.
-    fn fault(&self, claims: &Claims, caller: &Verified) -> Option<&'static str> {
-        let is_audience = match &claims.aud {
-            Value::String(name) => *name == self.audience,
-            Value::Array(names) => matches!(&names[..], [Value::String(name)] if *name == self.audience),
-            _ => false,
-        };
-        let own = &caller.grants().scopes;
-        let mut scopes = claims.scope.as_deref().unwrap_or_default().split_ascii_whitespace();
-        [
-            (!is_audience, "its audience is not exactly the next service"),
-            (claims.exp.saturating_sub(claims.iat) > MAX_LIFETIME_SECONDS, "it lives longer than 120 s"),
-            (claims.exp > caller.expires_at().as_secs(), "it outlives the client's token"),
-            (claims.sub != caller.subject(), "its subject is another one"),
-            (!self.names_actor(claims), "it names no actor"),
-            (!scopes.all(|scope| own.contains(scope)), "it has a scope that the client's token does not have"),
-        ]
-        .into_iter()
-        .find_map(|(is_wrong, what)| is_wrong.then_some(what))
-    }
-}
-
-#[derive(Deserialize)]
-struct Claims {
-    sub: String,
-    aud: Value,
-    iat: u64,
-    exp: u64,
-    scope: Option<String>,
-    act: Option<Actor>,
-    client_id: Option<String>,
-    azp: Option<String>,
-}
-
-#[derive(Deserialize)]
-struct Actor {
-    sub: String,
 }
 
 impl fmt::Debug for Swap {

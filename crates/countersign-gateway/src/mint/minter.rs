@@ -16,8 +16,9 @@ use http::{HeaderMap, HeaderValue, Method, header};
 use serde_json::json;
 
 use super::internal_token::InternalToken;
+use crate::attach::SwapRefusal;
 use crate::counts::SwapOutcome;
-use crate::problem::{self, Problem};
+use crate::problem;
 use crate::request::DPOP;
 
 /// The longest lifetime of a minted token.
@@ -50,12 +51,6 @@ struct Minted {
     expires_at: UnixTime,
 }
 
-/// The reason for which a request gets no token, with the detail for the log.
-pub(crate) struct MintRefusal {
-    pub(crate) problem: Problem,
-    pub(crate) detail: String,
-}
-
 impl Minter {
     pub(crate) fn new(token: InternalToken) -> Result<Self, ConfigError> {
         token.check()?;
@@ -75,11 +70,11 @@ impl Minter {
         caller: &Verified,
         method: &Method,
         path: &str,
-    ) -> Result<(HeaderMap, SwapOutcome), MintRefusal> {
+    ) -> Result<(HeaderMap, SwapOutcome), SwapRefusal> {
         if caller.binding().is_some() && self.key.is_none() {
-            return Err(MintRefusal::new(problem::BOUND_CREDENTIAL, "the swap does not bind its tokens"));
+            return Err(SwapRefusal::Problem(problem::BOUND_CREDENTIAL, "the swap does not bind its tokens".into()));
         }
-        let not_exchangeable = |reason| MintRefusal::new(problem::NOT_EXCHANGEABLE, reason);
+        let not_exchangeable = |reason: &'static str| SwapRefusal::Problem(problem::NOT_EXCHANGEABLE, reason.into());
         let mut draft = self.token.draft(caller).map_err(not_exchangeable)?;
         if let Some((_, thumbprint)) = &self.key {
             draft = draft.claim("cnf", json!({ "jkt": thumbprint }));
@@ -92,7 +87,7 @@ impl Minter {
             let proof = ProofDraft::new(method.as_str(), &address, self.token.issuer.clock().now());
             let proof = proof.access_token(minted.token.expose()).sign(signer).ok();
             let proof = proof.and_then(|proof| HeaderValue::try_from(proof).ok());
-            let mut proof = proof.ok_or_else(|| MintRefusal::new(problem::UNSUITABLE_TOKEN, "no proof was signed"))?;
+            let mut proof = proof.ok_or_else(|| SwapRefusal::unsuitable("no proof was signed"))?;
             proof.set_sensitive(true);
             headers.insert(DPOP, proof);
         }
@@ -106,10 +101,10 @@ impl Minter {
     }
 
     /// The token of this draft, which ends no later than the credential.
-    async fn minted(&self, draft: Draft, until: UnixTime) -> Result<(Arc<Minted>, SwapOutcome), MintRefusal> {
+    async fn minted(&self, draft: Draft, until: UnixTime) -> Result<(Arc<Minted>, SwapOutcome), SwapRefusal> {
         let issuer = &self.token.issuer;
         let claims = serde_json::to_vec(draft.claims());
-        let claims = claims.map_err(|_| MintRefusal::new(problem::UNSUITABLE_TOKEN, "its claims are not JSON"))?;
+        let claims = claims.map_err(|_| SwapRefusal::unsuitable("its claims are not JSON"))?;
         let digest = self.digests.digest_parts(&[&until.as_secs().to_be_bytes(), &claims]);
         let (now, elapsed) = (issuer.clock().now(), issuer.clock().elapsed());
         if let Some((minted, _)) = self.minted.get(digest, elapsed)
@@ -125,7 +120,7 @@ impl Minter {
         let scheme = if self.key.is_some() { "DPoP" } else { "Bearer" };
         let value = Secret::new(format!("{scheme} {}", token.expose())); // wiped when dropped
         let mut authorization = HeaderValue::from_str(value.expose())
-            .map_err(|_| MintRefusal::new(problem::UNSUITABLE_TOKEN, "it does not fit into a header"))?;
+            .map_err(|_| SwapRefusal::unsuitable("it does not fit into a header"))?;
         authorization.set_sensitive(true);
         let (issued_at, expires_at, key_id) = (now, signed.expires_at(), signed.key_id().to_owned());
         let bytes = authorization.len() + token.expose().len() + key_id.len() + size_of::<Minted>();
@@ -144,13 +139,7 @@ fn key() -> Result<(Signer, String), Box<dyn std::error::Error>> {
     Ok((signer, thumbprint))
 }
 
-impl MintRefusal {
-    fn new(problem: Problem, detail: impl Into<String>) -> Self {
-        MintRefusal { problem, detail: detail.into() }
-    }
-}
-
-impl From<MintError> for MintRefusal {
+impl From<MintError> for SwapRefusal {
     fn from(error: MintError) -> Self {
         let problem = match error {
             MintError::SubjectIsClient => problem::NOT_EXCHANGEABLE,
@@ -158,7 +147,7 @@ impl From<MintError> for MintRefusal {
             MintError::KeysWithdrawn | MintError::Signing => problem::ISSUER_UNAVAILABLE,
             _ => problem::UNSUITABLE_TOKEN,
         };
-        MintRefusal::new(problem, error.to_string())
+        SwapRefusal::Problem(problem, error.to_string().into())
     }
 }
 
