@@ -4,7 +4,7 @@
 
 #[cfg(feature = "_fetch")]
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
-pub use crate::file::read_text;
+pub use crate::file::{read_text, replace_file};
 pub use crate::proof::replay_counts::ReplayCounts;
 pub use crate::telemetry::Sampler;
 pub use countersign_core::integration::{is_visible, message_without_values, visible_text};

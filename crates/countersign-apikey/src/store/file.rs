@@ -1,12 +1,12 @@
 //! Keys in a file, for one writer at a time and any number of readers.
 
 use std::fs::{self, File, OpenOptions, TryLockError};
-use std::io::{self, Write as _};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use countersign::integration::read_text;
+use countersign::integration::{read_text, replace_file};
 use countersign_core::clock::UnixTime;
 use serde::{Deserialize, Serialize};
 
@@ -82,14 +82,10 @@ impl Place {
         ))
     }
 
-    fn beside(&self, ending: &str) -> PathBuf {
-        let mut name = self.0.clone().into_os_string();
-        name.push(ending);
-        name.into()
-    }
-
     fn lock(&self) -> Result<File, ApiKeyStoreError> {
-        let lock = open_new(&self.beside(".lock"), false).map_err(|error| self.failed("locked", &error))?;
+        let mut name = self.0.clone().into_os_string();
+        name.push(".lock");
+        let lock = open_lock(Path::new(&name)).map_err(|error| self.failed("locked", &error))?;
         let started = Instant::now();
         loop {
             match lock.try_lock() {
@@ -122,19 +118,7 @@ impl Place {
         let failed = |error: io::Error| self.failed("written", &error);
         let mut text = serde_json::to_vec_pretty(&content).map_err(|error| failed(error.into()))?;
         text.push(b'\n');
-        let new = self.beside(".new");
-        let written = (|| {
-            let mut file = open_new(&new, true)?;
-            file.write_all(&text)?;
-            file.sync_all()?;
-            fs::rename(&new, &self.0)?;
-            // The name in the folder reaches the disk too.
-            #[cfg(unix)]
-            File::open(self.0.parent().filter(|folder| *folder != Path::new("")).unwrap_or(Path::new(".")))?
-                .sync_all()?;
-            Ok(())
-        })();
-        written.map_err(failed)
+        replace_file(&self.0, &text, 0o600).map_err(failed)
     }
 }
 
@@ -145,9 +129,9 @@ fn new_keys() -> Keys {
 }
 
 /// Opens a file that only its owner can read and write.
-fn open_new(path: &Path, is_emptied: bool) -> io::Result<File> {
+fn open_lock(path: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
-    options.write(true).create(true).truncate(is_emptied);
+    options.write(true).create(true).truncate(false);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
     options.open(path)

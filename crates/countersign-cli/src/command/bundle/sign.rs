@@ -1,12 +1,12 @@
 //! `countersign bundle keygen` and `sign`.
 
-use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use clap::Args;
 use countersign::bundle::{BundleDraft, BundleVerifier};
 use countersign::clock::UnixTime;
+use countersign::integration::replace_file;
 use countersign::key::KeySet;
 use countersign::mint::Signer;
 use serde_json::json;
@@ -133,13 +133,5 @@ impl Arguments {
 
 /// Replaces a file by a rename, so that no service reads a part of it.
 fn replace(path: &Path, content: &[u8]) -> Result<(), Failure> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let write = || {
-        let mut file = std::fs::File::create(&new)?;
-        file.write_all(content)?;
-        file.sync_all()?;
-        std::fs::rename(&new, path)
-    };
-    write().map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
+    replace_file(path, content, 0o666).map_err(|error| Failure::usage(format!("{}: {error}", path.display())))
 }

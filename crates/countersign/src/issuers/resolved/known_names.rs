@@ -1,10 +1,9 @@
 //! The names of issuers that were trusted before, and their file.
 
 use std::collections::HashMap;
-use std::io::Write;
 use std::path::Path;
 
-use crate::file::read_text;
+use crate::file::{read_text, replace_file};
 
 /// The largest file that is written and read, in bytes.
 const MAX_FILE_BYTES: usize = 16 * 1024 * 1024;
@@ -81,12 +80,7 @@ pub(super) fn read(file: &Path) -> std::io::Result<Vec<String>> {
 /// # Errors
 /// If it cannot be written.
 pub(super) fn write(file: &Path, text: &str) -> std::io::Result<()> {
-    let mut temporary = file.as_os_str().to_owned();
-    temporary.push(".new");
-    let mut opened = std::fs::File::create(&temporary)?;
-    opened.write_all(text.as_bytes())?;
-    opened.sync_all()?;
-    std::fs::rename(&temporary, file)
+    replace_file(file, text.as_bytes(), 0o600)
 }
 
 #[cfg(test)]

@@ -1,14 +1,12 @@
 //! The file of the last good bundle, for starts while the source is down.
 
-use std::fs::{self, OpenOptions};
-use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use countersign_core::bundle::{Bundle, BundleVerifier};
 
 use super::source::read_bounded;
-use crate::file::in_turn;
+use crate::file::{in_turn, replace_file};
 use crate::rt;
 
 /// The longest write of the file.
@@ -35,34 +33,9 @@ pub(super) async fn read(path: &Path, bundles: &BundleVerifier) -> Result<Option
 /// The reason, if it cannot be written in time.
 pub(super) async fn write(path: &Path, text: &str) -> Result<(), String> {
     let (owned, text) = (path.to_owned(), text.to_owned());
-    match rt::within(MAX_WRITE, in_turn(path, move || replace(&owned, text.as_bytes()))).await {
+    match rt::within(MAX_WRITE, in_turn(path, move || replace_file(&owned, text.as_bytes(), 0o600))).await {
         Some(Some(written)) => written.map_err(|error| format!("not writable: {error}")),
         Some(None) => Err("not writable: the write was aborted".to_owned()),
         None => Err("not writable: the write takes over 10 s; its disk may hang".to_owned()),
     }
-}
-
-fn replace(path: &Path, text: &[u8]) -> io::Result<()> {
-    let mut new = path.as_os_str().to_owned();
-    new.push(".new");
-    let new = PathBuf::from(new);
-    match fs::remove_file(&new) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error), // of a write that was cut off
-        _ => {}
-    }
-    let mut options = OpenOptions::new();
-    options.write(true).create_new(true); // never through a link that somebody else put there
-    #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let mut file = options.open(&new)?;
-    let written = file.write_all(text).and_then(|()| file.sync_all()).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&new);
-    }
-    written?;
-    #[cfg(unix)]
-    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::File::open(folder)?.sync_all()?;
-    }
-    Ok(())
 }
