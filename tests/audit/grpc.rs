@@ -1,66 +1,29 @@
 //! Each kind of outcome in services of tonic, called by tonic's own client.
 
-use std::convert::Infallible;
-use std::task::{Context, Poll};
-
 use countersign::grpc::{CallerExt, grpc};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::grpc::Desk;
 use serde_json::{Value, json};
 use tonic::client::Grpc;
-use tonic::server::{NamedService, UnaryService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Request, Response, Status};
 use tonic_prost::ProstCodec;
-use tower::{Layer, Service};
+use tower::Layer;
 
 use crate::sink::{Kept, builder, good};
 
-/// The service as generated code would have it. The last part of a path is the name of a method.
-#[derive(Clone)]
-struct Desk;
-
-impl NamedService for Desk {
-    const NAME: &'static str = "test.Desk";
-}
-
-struct Method(String);
-
-impl UnaryService<String> for Method {
-    type Response = String;
-    type Future = tonic::codegen::BoxFuture<Response<String>, Status>;
-
-    fn call(&mut self, request: Request<String>) -> Self::Future {
-        let name = self.0.clone();
-        Box::pin(async move {
-            match &*name {
-                "Who" => drop(request.claims::<countersign::extract::Registered>()?),
-                "Admin" => request.require(&role("admin"))?,
-                "Path" => request.require(&tenant_in_path("tenant"))?,
-                "Fails" => return Err(Status::internal("a fault")),
-                _ => return Err(Status::unimplemented("no such method")),
-            }
-            Ok(Response::new(String::new()))
-        })
+/// The methods of the service.
+async fn method(name: String, request: Request<String>) -> Result<Response<String>, Status> {
+    match &*name {
+        "Who" => drop(request.claims::<countersign::extract::Registered>()?),
+        "Admin" => request.require(&role("admin"))?,
+        "Path" => request.require(&tenant_in_path("tenant"))?,
+        "Fails" => return Err(Status::internal("a fault")),
+        _ => return Err(Status::unimplemented("no such method")),
     }
-}
-
-impl Service<http::Request<tonic::body::Body>> for Desk {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        Box::pin(async move {
-            Ok(tonic::server::Grpc::new(ProstCodec::<String, String>::default()).unary(Method(name), request).await)
-        })
-    }
+    Ok(Response::new(String::new()))
 }
 
 #[tokio::test]
@@ -70,7 +33,7 @@ async fn each_outcome_of_a_grpc_service_gives_exactly_one_event() {
     let layer = builder(&issuer, kept.log().allowed()).build().expect("a layer");
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let server = Server::builder().layer(grpc(layer)).add_service(grpc(require(scope("read"))).layer(Desk));
+    let server = Server::builder().layer(grpc(layer)).add_service(grpc(require(scope("read"))).layer(Desk(method)));
     tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.expect("serves") });
     let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
 
@@ -134,7 +97,7 @@ async fn s10_04_a_path_that_is_no_method_is_not_in_an_event() {
     let layer = || grpc(builder(&issuer, kept.log().allowed()).build().expect("a layer"));
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");
-    let server = Server::builder().add_service(layer().layer(Desk));
+    let server = Server::builder().add_service(layer().layer(Desk(method)));
     tokio::spawn(async move { server.serve_with_incoming(TcpIncoming::from(listener)).await.expect("serves") });
     let channel: Channel = Endpoint::from_shared(format!("http://{address}")).expect("an address").connect_lazy();
     let token = good(&issuer).sign();

@@ -13,10 +13,11 @@ use countersign::lifetime::{TokenEndAction, end_with_token};
 use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
+use countersign_tests::grpc::Desk;
 use futures_util::stream::{self, Stream};
 use tonic::client::Grpc;
 use tonic::codegen::http::uri::PathAndQuery;
-use tonic::server::{NamedService, StreamingService, UnaryService};
+use tonic::server::{NamedService, StreamingService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status, Streaming};
@@ -32,8 +33,8 @@ struct Plan {
 }
 
 /// Answers by the last part of its path: who calls, on which plan, or whether an admin does.
-async fn method(name: &str, request: Request<String>) -> Result<Response<String>, Status> {
-    let answer = match name {
+async fn method(name: String, request: Request<String>) -> Result<Response<String>, Status> {
+    let answer = match &*name {
         "Who" => {
             let claims: Option<Claims> = request.optional_claims()?;
             claims.map_or("nobody".to_owned(), |claims| claims.subject().to_owned())
@@ -56,43 +57,6 @@ async fn method(name: &str, request: Request<String>) -> Result<Response<String>
     Ok(Response::new(answer))
 }
 
-/// The service as generated code would have it.
-#[derive(Clone)]
-struct Desk;
-
-impl NamedService for Desk {
-    const NAME: &'static str = "test.Desk";
-}
-
-struct Method(String);
-
-impl UnaryService<String> for Method {
-    type Response = String;
-    type Future = tonic::codegen::BoxFuture<Response<String>, Status>;
-
-    fn call(&mut self, request: Request<String>) -> Self::Future {
-        let name = self.0.clone();
-        Box::pin(async move { method(&name, request).await })
-    }
-}
-
-impl Service<http::Request<tonic::body::Body>> for Desk {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let name = request.uri().path().rsplit('/').next().unwrap_or_default().to_owned();
-        Box::pin(async move {
-            Ok(tonic::server::Grpc::new(ProstCodec::<String, String>::default()).unary(Method(name), request).await)
-        })
-    }
-}
-
 /// A port, and what serves on it.
 macro_rules! serve {
     ($server:expr) => {{
@@ -105,7 +69,7 @@ macro_rules! serve {
 }
 
 async fn serve_all(layer: AuthenticateLayer) -> SocketAddr {
-    serve!(Server::builder().layer(grpc(layer)).add_service(Desk))
+    serve!(Server::builder().layer(grpc(layer)).add_service(Desk(method)))
 }
 
 async fn call(address: SocketAddr, method: &str, authorization: Option<&str>) -> Result<String, Status> {
@@ -151,8 +115,9 @@ async fn s5_29_a_tonic_client_sees_statuses_and_challenges() {
 #[tokio::test]
 async fn s5_29_guards_and_checks_in_methods_answer_permission_denied() {
     let issuer = TestIssuer::new();
-    let address =
-        serve!(Server::builder().layer(grpc(layer(&issuer))).add_service(grpc(require(scope("read"))).layer(Desk)));
+    let address = serve!(
+        Server::builder().layer(grpc(layer(&issuer))).add_service(grpc(require(scope("read"))).layer(Desk(method)))
+    );
     let token = bearer(good(&issuer).sign());
     assert_eq!(call(address, "Who", Some(&token)).await.expect("an answer"), "u1");
     let poor = bearer(issuer.token().audience("api").scope("write").sign());
@@ -185,11 +150,11 @@ async fn s5_22_s5_24_anonymous_callers_and_a_missing_layer() {
     assert_eq!(call(address, "Who", Some(&expired)).await.expect_err("refused").code(), Code::Unauthenticated);
 
     let token = bearer(good(&issuer).sign());
-    let bare = serve!(Server::builder().add_service(Desk));
+    let bare = serve!(Server::builder().add_service(Desk(method)));
     for method in ["Who", "Plan", "Admin"] {
         assert_eq!(call(bare, method, Some(&token)).await.expect_err("refused").code(), Code::Internal, "{method}");
     }
-    let guarded = serve!(Server::builder().add_service(grpc(require(scope("read"))).layer(Desk)));
+    let guarded = serve!(Server::builder().add_service(grpc(require(scope("read"))).layer(Desk(method))));
     assert_eq!(call(guarded, "Who", Some(&token)).await.expect_err("refused").code(), Code::Internal);
 }
 
@@ -210,7 +175,7 @@ async fn s15_08_a_hidden_resource_is_told_to_no_anonymous_caller() {
 #[tokio::test]
 async fn a_method_behind_a_guard_of_the_path_knows_its_caller() {
     let issuer = TestIssuer::new();
-    let desk = grpc(layer(&issuer)).layer(grpc(require(tenant_in_path("tenant"))).layer(Desk));
+    let desk = grpc(layer(&issuer)).layer(grpc(require(tenant_in_path("tenant"))).layer(Desk(method)));
     let app = axum::Router::new().nest_service("/{tenant}", desk);
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let address = listener.local_addr().expect("an address");

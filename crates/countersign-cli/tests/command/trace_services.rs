@@ -4,9 +4,7 @@
 //! identifiers of both. Lines grouped by one must therefore be those grouped by the other.
 
 use std::collections::HashMap;
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
 use axum::extract::{Path, State};
 use axum::http::{Extensions, HeaderMap, HeaderValue, StatusCode};
@@ -24,10 +22,10 @@ use countersign::secret::Secret;
 use countersign::verify::{TransactionToken, TransactionVerifier};
 use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, Issuer, TransactionRule, TrustDomain};
+use countersign_tests::grpc::Desk;
 use countersign_tests::http::Service as Loopback;
 use serde_json::{Value, json};
 use tonic::client::Grpc;
-use tonic::server::{NamedService, UnaryService};
 use tonic::transport::server::TcpIncoming;
 use tonic::transport::{Channel, Endpoint, Server};
 use tonic::{Code, Request, Response, Status};
@@ -70,7 +68,7 @@ impl Next {
                 request.extensions_mut().insert(transaction.clone());
                 let trace = trace.to_str().expect("text").parse().expect("ASCII");
                 request.metadata_mut().insert("traceparent", trace);
-                let path = http::uri::PathAndQuery::from_static("/shop.Desk/Do");
+                let path = http::uri::PathAndQuery::from_static("/test.Desk/Do");
                 let codec = ProstCodec::<String, String>::default();
                 let answer: Result<Response<String>, Status> = client.unary(request, path, codec).await;
                 match answer.map_err(|status| status.code()) {
@@ -109,48 +107,15 @@ async fn begin(
     (call(next, transaction, headers).await, txn)
 }
 
-/// A service of tonic, as generated code would have it.
-#[derive(Clone)]
-struct Desk(Next);
-
-impl NamedService for Desk {
-    const NAME: &'static str = "shop.Desk";
-}
-
-struct Do(Next);
-
-impl UnaryService<String> for Do {
-    type Response = String;
-    type Future = tonic::codegen::BoxFuture<Response<String>, Status>;
-
-    fn call(&mut self, request: Request<String>) -> Self::Future {
-        let next = self.0.clone();
-        Box::pin(async move {
-            let transaction = request.transaction()?.ok_or_else(|| Status::internal("no transaction"))?;
-            let trace = request.metadata().get("traceparent").expect("a trace").to_str().expect("text");
-            let trace = HeaderValue::from_str(trace).expect("text");
-            let call = tokio::spawn(async move { next.call(&transaction, trace).await });
-            match call.await.expect("no panic") {
-                true => Ok(Response::new(String::new())),
-                false => Err(Status::failed_precondition("another service refused")),
-            }
-        })
-    }
-}
-
-impl tower::Service<http::Request<tonic::body::Body>> for Desk {
-    type Response = http::Response<tonic::body::Body>;
-    type Error = Infallible;
-    type Future = tonic::codegen::BoxFuture<Self::Response, Infallible>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<tonic::body::Body>) -> Self::Future {
-        let mut method = tonic::server::Grpc::new(ProstCodec::<String, String>::default());
-        let next = self.0.clone();
-        Box::pin(async move { Ok(method.unary(Do(next), request).await) })
+/// The method of a service of tonic.
+async fn continue_call(next: Next, request: Request<String>) -> Result<Response<String>, Status> {
+    let transaction = request.transaction()?.ok_or_else(|| Status::internal("no transaction"))?;
+    let trace = request.metadata().get("traceparent").expect("a trace").to_str().expect("text");
+    let trace = HeaderValue::from_str(trace).expect("text");
+    let call = tokio::spawn(async move { next.call(&transaction, trace).await });
+    match call.await.expect("no panic") {
+        true => Ok(Response::new(String::new())),
+        false => Err(Status::failed_precondition("another service refused")),
     }
 }
 
@@ -254,7 +219,8 @@ async fn start(issuer: &Issuer, writer: &AuditWriter) -> (Vec<Loopback>, String)
         let origin = if is_grpc {
             let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
             let address = listener.local_addr().expect("bound");
-            let desk = grpc(require(requirement(service))).layer(Desk(calls));
+            let desk = grpc(require(requirement(service)))
+                .layer(Desk(move |_, request| continue_call(calls.clone(), request)));
             let server = Server::builder().layer(grpc(layer)).add_service(desk);
             let incoming = TcpIncoming::from(listener);
             tokio::spawn(async move { server.serve_with_incoming(incoming).await.expect("serves") });
@@ -317,7 +283,7 @@ fn difference(text: &str, txns: &[String]) -> Option<String> {
             let rule = requirement(decision["service"].as_str().expect("text")).to_string();
             let route = match decision["service"].as_str() {
                 Some("gateway") => "/shop/{number}",
-                Some("pricing" | "ledger") => "/shop.Desk/Do",
+                Some("pricing" | "ledger") => "/test.Desk/Do",
                 _ => "/",
             };
             (&decision["txn"], &decision["trace_id"]) == (&json!(txns[number]), &json!(trace_id(number)))
