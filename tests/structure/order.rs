@@ -23,7 +23,7 @@ pub const ORDERS: [Order; 9] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
-                  inspect bundle integration",
+                  inspect bundle revocation integration",
     },
     Order {
         krate: MAIN,

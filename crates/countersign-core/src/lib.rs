@@ -59,6 +59,7 @@ pub mod policy;
 pub mod proof;
 pub mod pseudonym;
 mod redact;
+pub mod revocation;
 pub mod secret;
 pub mod token;
 pub mod verify;

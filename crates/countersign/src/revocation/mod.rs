@@ -13,6 +13,9 @@ mod single_use;
 mod unknown_policy;
 
 pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationStatus};
+pub use countersign_core::revocation::{
+    InvalidNotice, MAX_NOTICE_BYTES, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
+};
 pub use memory::{MemoryRevocations, RevocationsFull};
 pub use single_use::SingleUse;
 pub(crate) use unknown_policy::RevocationOutcome;
