@@ -8,6 +8,7 @@ mod certificates_tls;
 mod clients;
 mod clocks;
 mod crash;
+mod database;
 mod direct;
 mod discovery;
 mod dpop;

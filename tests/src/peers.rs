@@ -152,28 +152,65 @@ pub struct Postgres {
     programs: PathBuf,
     folder: PathBuf,
     port: Option<u16>,
+    options: Vec<String>,
+}
+
+/// What a PostgreSQL with TLS shows and demands, as PEM.
+#[derive(Debug)]
+pub struct PostgresTls<'t> {
+    pub certificate: &'t str,
+    pub key: &'t str,
+    /// The authority of the certificates that clients must have.
+    pub clients: &'t str,
+    pub password: &'t str,
 }
 
 impl Postgres {
     /// Starts one.
     pub fn start() -> Self {
-        Postgres::with(None)
+        Postgres::with(None, None)
     }
 
     /// Starts one that listens on this port of 127.0.0.1 too.
     pub fn start_at(port: u16) -> Self {
-        Postgres::with(Some(port))
+        Postgres::with(Some(port), None)
     }
 
-    fn with(port: Option<u16>) -> Self {
+    /// Starts one that takes only clients with a certificate and the password, by TLS on this port of 127.0.0.1.
+    pub fn start_with_tls(port: u16, tls: &PostgresTls<'_>) -> Self {
+        Postgres::with(Some(port), Some(tls))
+    }
+
+    fn with(port: Option<u16>, tls: Option<&PostgresTls<'_>>) -> Self {
         let programs = installed(Part::Postgres).parent().expect("a folder").to_owned();
         let folder = private_folder().join(format!("cs-pg-{}-{}", std::process::id(), next_number()));
         std::fs::create_dir_all(&folder).expect("a folder");
         unprivileged(&folder);
-        let made = program(&programs, &folder, "initdb").args(["-A", "trust", "-U", "issuer", "--no-sync"]).status();
-        assert!(made.expect("initdb runs").success(), "initdb failed");
-        let server = serve(&programs, &folder, port);
-        let mut started = Postgres { server, programs, folder, port };
+        let mut made = program(&programs, &folder, "initdb");
+        made.args(["-U", "issuer", "--no-sync"]);
+        let mut options = Vec::new();
+        match tls {
+            None => drop(made.args(["-A", "trust"])),
+            Some(tls) => {
+                write_unprivileged(&folder.join("password"), tls.password);
+                made.args(["-A", "scram-sha-256", "--pwfile"]).arg(folder.join("password"));
+                for (setting, text) in
+                    [("ssl_cert_file", tls.certificate), ("ssl_key_file", tls.key), ("ssl_ca_file", tls.clients)]
+                {
+                    let file = folder.join(setting);
+                    write_unprivileged(&file, text);
+                    options.extend(["-c".to_owned(), format!("{setting}={}", file.display())]);
+                }
+                options.extend(["-c", "ssl=on"].map(str::to_owned));
+            }
+        }
+        assert!(made.status().expect("initdb runs").success(), "initdb failed");
+        if tls.is_some() {
+            let rules = "hostssl all all all scram-sha-256 clientcert=verify-ca\n";
+            std::fs::write(folder.join("data/pg_hba.conf"), rules).expect("written");
+        }
+        let server = serve(&programs, &folder, port, &options);
+        let mut started = Postgres { server, programs, folder, port, options };
         started.wait();
         started
     }
@@ -187,7 +224,7 @@ impl Postgres {
 
     /// Starts it again after [`Self::kill`].
     pub fn start_again(&mut self) {
-        self.server = serve(&self.programs, &self.folder, self.port);
+        self.server = serve(&self.programs, &self.folder, self.port, &self.options);
         self.wait();
     }
 
@@ -221,9 +258,9 @@ fn program(programs: &Path, folder: &Path, name: &str) -> Command {
     command
 }
 
-fn serve(programs: &Path, folder: &Path, port: Option<u16>) -> Child {
+fn serve(programs: &Path, folder: &Path, port: Option<u16>, options: &[String]) -> Child {
     let mut command = program(programs, folder, "postgres");
-    command.arg("-k").arg(folder).args(["-c", "fsync=off"]);
+    command.args(options).arg("-k").arg(folder).args(["-c", "fsync=off"]);
     match port {
         Some(port) => command.args(["-h", "127.0.0.1", "-p", &port.to_string()]),
         None => command.args(["-c", "listen_addresses="]),
@@ -272,6 +309,14 @@ fn unprivileged(folder: &Path) {
     if is_root() {
         std::os::unix::fs::chown(folder, Some(NOBODY), Some(NOBODY)).expect("chown");
     }
+}
+
+/// Writes a file that only the user of [`as_nobody`] reads.
+fn write_unprivileged(path: &Path, text: &str) {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::write(path, text).expect("written");
+    std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).expect("chmod");
+    unprivileged(path);
 }
 
 fn script_command(program: PathBuf, script: &str) -> Command {

@@ -39,7 +39,7 @@ pub const ORDERS: [Order; 9] = [
         krate: GATEWAY,
         modules: "target identity problem request decision attach begin counts exchange mint swap rules gateway metrics decide edge config",
     },
-    Order { krate: POSTGRES, modules: "address connection" },
+    Order { krate: POSTGRES, modules: "tls settings connection" },
     Order { krate: REDIS, modules: "settings link replays" },
     Order {
         krate: TEST,

@@ -3,19 +3,22 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::fmt;
+use std::future::poll_fn;
 use std::rc::Rc;
-use std::sync::{Mutex, PoisonError, mpsc};
+use std::sync::{Arc, Mutex, PoisonError, mpsc};
 use std::time::Duration;
 
 use countersign_core::error::ConfigError;
 use countersign_core::secret::Secret;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::{OnceCell, mpsc as work};
 use tokio::task::AbortHandle;
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::ToSql;
-use tokio_postgres::{Client, Config, NoTls, Row};
+use tokio_postgres::{AsyncMessage, Client, NoTls, Row};
 
-use crate::address::address_fault;
+use crate::settings::Settings;
+use crate::tls::tls_failure;
 
 /// The time limit of a connection attempt, and of one query.
 const TIMEOUT: Duration = Duration::from_secs(5);
@@ -23,21 +26,30 @@ const TIMEOUT: Duration = Duration::from_secs(5);
 /// Ends a statement on the server at the latest when its caller has given up.
 const SESSION: &str = "SET statement_timeout = 5000";
 
+const NO_ANSWER: &str = "the database does not answer";
+
 /// The most queries that may wait for the connection; the next one fails at once.
 const MAX_WAITING: usize = 256;
 
 /// The result of a query.
 pub type QueryResult<T> = Result<T, tokio_postgres::Error>;
 
-/// A query, run on the thread of the connection; without a connection if the database does not answer.
-type Query = Box<dyn FnOnce(Option<Rc<Connection>>) + Send>;
+/// A query, run on the thread of the connection; with the reason if there is none.
+type Query = Box<dyn FnOnce(Result<Rc<Connection>, String>) + Send>;
 
-/// A database, whose connection has a thread of its own. It is reached through a Unix socket only.
+/// A database, whose connection has a thread of its own. It is reached through a Unix socket, or by TCP with TLS.
 pub struct Database {
     queries: work::Sender<Query>,
+    listeners: Listeners,
     /// Joined when the database is dropped.
     thread: Mutex<Option<std::thread::JoinHandle<()>>>,
 }
+
+/// The channels whose notifications are wanted, each with what is called.
+type Listeners = Arc<Mutex<Vec<(&'static str, Heard)>>>;
+
+/// Called on the thread of the connection: it must not block.
+pub type Heard = Arc<dyn Fn() + Send + Sync>;
 
 /// An open connection and its prepared statements.
 pub struct Connection {
@@ -50,7 +62,9 @@ pub struct Connection {
 
 impl Database {
     /// Connects as `application` and creates missing tables by `schema`. `settings` have the form of libpq:
-    /// `host=/run/postgresql user=issuer dbname=issuer`.
+    /// `host=/run/postgresql user=issuer dbname=issuer` for a socket, or
+    /// `host=db.example.com user=issuer dbname=issuer sslrootcert=/etc/issuer/ca.pem` for TCP. TCP always has TLS, and the
+    /// certificate must have the name of the host (`sslmode=verify-full`). `sslcert` and `sslkey` are the client's.
     ///
     /// # Errors
     /// `ConfigError` on field `store` if the settings are not usable or the database does not answer.
@@ -60,11 +74,11 @@ impl Database {
         schema: &'static str,
     ) -> Result<Self, ConfigError> {
         let fault = |problem: &'static str| ConfigError::new("store", problem);
-        let config: Config = settings.expose().parse().map_err(|_| fault("the settings are not readable"))?;
-        if let Some(problem) = address_fault(&config) {
-            return Err(fault(problem));
+        let settings = Settings::read(settings).map_err(fault)?;
+        if let Some(tls) = &settings.tls {
+            tls.connector().map_err(fault)?;
         }
-        let database = Database::start(config, application);
+        let database = Database::start(settings, application);
         let database = database.map_err(|_| fault("the thread of the connection cannot be started"))?;
         let created = database.run(async |connection: &Connection| connection.client.batch_execute(schema).await);
         created.map_err(|error| ConfigError::new("store", error.to_string()))?;
@@ -72,12 +86,22 @@ impl Database {
     }
 
     /// Starts the thread. It connects at the first query.
-    fn start(mut config: Config, application: &str) -> std::io::Result<Self> {
-        config.connect_timeout(TIMEOUT).application_name(application);
+    fn start(mut settings: Settings, application: &str) -> std::io::Result<Self> {
+        settings.config.connect_timeout(TIMEOUT).application_name(application);
         let (queries, received) = work::channel(MAX_WAITING);
-        let thread =
-            std::thread::Builder::new().name("countersign-store".into()).spawn(move || serve(&config, received))?;
-        Ok(Database { queries, thread: Mutex::new(Some(thread)) })
+        let listeners = Listeners::default();
+        let heard = Arc::clone(&listeners);
+        let thread = std::thread::Builder::new().name("countersign-store".into());
+        let thread = thread.spawn(move || serve(&settings, &heard, received))?;
+        Ok(Database { queries, listeners, thread: Mutex::new(Some(thread)) })
+    }
+
+    /// Calls `heard` for each notification on `channel` (an SQL identifier), and after each new connection, because some may
+    /// have been missed without one. A connection is opened again by the next query.
+    pub fn listen(&self, channel: &'static str, heard: Heard) {
+        self.listeners.lock().unwrap_or_else(PoisonError::into_inner).push((channel, heard));
+        // If this fails, the next connection listens.
+        let _ = self.run(async move |connection: &Connection| connection.listen(channel).await);
     }
 
     /// Runs a query and blocks for its result. A query that takes too long closes its connection, because the server, or
@@ -92,9 +116,12 @@ impl Database {
     {
         let (sender, receiver) = mpsc::sync_channel(1);
         let query: Query = Box::new(move |connection| {
-            let Some(connection) = connection else {
-                let _ = sender.send(Err(unavailable("the database does not answer")));
-                return;
+            let connection = match connection {
+                Ok(connection) => connection,
+                Err(reason) => {
+                    let _ = sender.send(Err(unavailable(reason)));
+                    return;
+                }
             };
             // On the thread of the connection, so that the future of a query need not be `Send`.
             tokio::task::spawn_local(async move {
@@ -110,7 +137,7 @@ impl Database {
             });
         });
         self.queries.try_send(query).map_err(|_| unavailable("too many queries wait for the database"))?;
-        receiver.recv_timeout(TIMEOUT * 3).unwrap_or_else(|_| Err(unavailable("the database does not answer")))
+        receiver.recv_timeout(TIMEOUT * 3).unwrap_or_else(|_| Err(unavailable(NO_ANSWER)))
     }
 }
 
@@ -125,22 +152,35 @@ impl Drop for Database {
 }
 
 impl Connection {
-    async fn open(config: &Config) -> Option<Rc<Self>> {
+    /// Fails with the reason.
+    async fn open(settings: &Settings, listeners: &Listeners) -> Result<Rc<Self>, String> {
+        let no_answer = || NO_ANSWER.to_owned();
         let open = async {
-            let (client, io) = config.connect(NoTls).await.ok()?;
-            let io = tokio::task::spawn_local(async move {
-                let _ = io.await; // ends with its client, or breaks; the next query notices
-            });
-            let connection = Connection {
-                client,
-                prepared: RefCell::default(),
-                io: io.abort_handle(),
-                is_abandoned: Cell::new(false),
+            let config = &settings.config;
+            let (client, io) = match &settings.tls {
+                None => {
+                    let (client, io) = config.connect(NoTls).await.map_err(|error| reason(&error))?;
+                    (client, drive(io, Arc::clone(listeners)))
+                }
+                Some(files) => {
+                    let (client, io) = config.connect(files.connector()?).await.map_err(|error| reason(&error))?;
+                    (client, drive(io, Arc::clone(listeners)))
+                }
             };
-            connection.client.batch_execute(SESSION).await.ok()?;
-            Some(Rc::new(connection))
+            let connection = Connection { client, prepared: RefCell::default(), io, is_abandoned: Cell::new(false) };
+            connection.client.batch_execute(SESSION).await.map_err(|error| reason(&error))?;
+            let wanted = listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for (channel, heard) in wanted {
+                connection.listen(channel).await.map_err(|error| reason(&error))?;
+                heard();
+            }
+            Ok(Rc::new(connection))
         };
-        tokio::time::timeout(TIMEOUT, open).await.ok()?
+        tokio::time::timeout(TIMEOUT, open).await.unwrap_or_else(|_| Err(no_answer()))
+    }
+
+    async fn listen(&self, channel: &'static str) -> QueryResult<()> {
+        self.client.batch_execute(&format!("LISTEN {channel}")).await
     }
 
     /// Closes the connection, and fails the other queries on it.
@@ -182,24 +222,50 @@ impl Drop for Connection {
 }
 
 /// Runs queries until the database is dropped. Replaces a closed connection before the next query.
-fn serve(config: &Config, mut queries: work::Receiver<Query>) {
+fn serve(settings: &Settings, listeners: &Listeners, mut queries: work::Receiver<Query>) {
     let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
     let local = tokio::task::LocalSet::new();
     local.block_on(&runtime, async {
-        let mut connection = None::<Rc<Connection>>;
+        let mut connection = Err::<Rc<Connection>, _>(String::new());
         while let Some(query) = queries.recv().await {
-            if connection.as_ref().is_none_or(|connection| connection.is_closed()) {
-                connection = Connection::open(config).await;
+            if connection.as_ref().map_or(true, |connection| connection.is_closed()) {
+                connection = Connection::open(settings, listeners).await;
             }
             query(connection.clone());
-            if connection.is_none() {
+            if connection.is_err() {
                 // Those that came meanwhile get the same answer: another attempt for each would take 5 s for each.
                 while let Ok(query) = queries.try_recv() {
-                    query(None);
+                    query(connection.clone());
                 }
             }
         }
     });
+}
+
+/// Reads and writes until the client is dropped or the connection breaks; the next query notices.
+fn drive<S, T>(mut io: tokio_postgres::Connection<S, T>, listeners: Listeners) -> AbortHandle
+where
+    S: AsyncRead + AsyncWrite + Unpin + 'static,
+    T: AsyncRead + AsyncWrite + Unpin + 'static,
+{
+    let io = tokio::task::spawn_local(async move {
+        while let Some(Ok(message)) = poll_fn(|context| io.poll_message(context)).await {
+            let AsyncMessage::Notification(notification) = message else { continue };
+            let wanted = listeners.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            for (_, heard) in wanted.iter().filter(|(channel, _)| *channel == notification.channel()) {
+                heard();
+            }
+        }
+    });
+    io.abort_handle()
+}
+
+/// The reason why a connection could not be opened.
+fn reason(error: &tokio_postgres::Error) -> String {
+    match error.code() {
+        Some(code) => format!("the database refused the connection with {}", code.code()),
+        None => tls_failure(error).unwrap_or_else(|| NO_ANSWER.to_owned()),
+    }
 }
 
 /// Returns whether the prepared statements of the connection are not valid any more: a pooler in between gave it another
@@ -259,6 +325,6 @@ impl fmt::Debug for Connection {
     }
 }
 
-fn unavailable(detail: &'static str) -> DatabaseError {
-    DatabaseError { kind: DatabaseErrorKind::Unavailable, detail: detail.to_owned() }
+fn unavailable(detail: impl Into<String>) -> DatabaseError {
+    DatabaseError { kind: DatabaseErrorKind::Unavailable, detail: detail.into() }
 }

@@ -3,9 +3,10 @@
 //!
 //! Services use the stores of `countersign-issuer` and `countersign-apikey`. Items here may change in any release.
 
-mod address;
 mod connection;
+mod settings;
+mod tls;
 
-pub use connection::{Connection, Database, DatabaseError, DatabaseErrorKind, QueryResult};
+pub use connection::{Connection, Database, DatabaseError, DatabaseErrorKind, Heard, QueryResult};
 pub use tokio_postgres::Row;
 pub use tokio_postgres::types::ToSql;

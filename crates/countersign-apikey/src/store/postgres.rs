@@ -49,8 +49,8 @@ const RECORD_USES: &str = "
     UPDATE countersign_api_keys AS keys SET last_used_at = greatest(keys.last_used_at, used.at)
     FROM unnest($1::text[], $2::bigint[]) AS used (id, at) WHERE keys.id = used.id";
 
-/// Stores keys in PostgreSQL. Its address has the same rules as that of the issuer's `PostgresStore`: a Unix socket, that of a
-/// database on this machine or of a local proxy that uses TLS to a remote one.
+/// Stores keys in PostgreSQL. Its address has the same rules as that of the issuer's `PostgresStore`: a Unix socket, or TCP with
+/// TLS, whose certificate must have the name of the host.
 ///
 /// ```no_run
 /// use countersign_apikey::PostgresKeyStore;
@@ -64,7 +64,8 @@ const RECORD_USES: &str = "
 pub struct PostgresKeyStore(Arc<Database>);
 
 impl PostgresKeyStore {
-    /// Connects and creates missing tables. `settings` have the form of libpq: `host=/run/postgresql user=shop dbname=shop`.
+    /// Connects and creates missing tables. `settings` have the form of libpq: `host=/run/postgresql user=shop dbname=shop`,
+    /// or with a host name and, if need be, `sslrootcert`, `sslcert` and `sslkey`; `sslmode` is always `verify-full`.
     ///
     /// # Errors
     /// `ConfigError` if the settings are not usable or the database does not answer.

@@ -54,6 +54,12 @@ impl IssuerBuilder {
             ConfigError::new(field, error.to_string())
         })?;
         let keys = Arc::new(keys);
+        let ring = Arc::downgrade(&keys);
+        store.watch_keys(Arc::new(move || {
+            if let Some(ring) = ring.upgrade() {
+                ring.expect_change();
+            }
+        }));
         let store = AsyncStore::new(store, Arc::clone(&self.clock));
         let clients = self.clients.into_iter().collect::<Registry>();
         let assertions = assertion_checks(&clients, &self.name, &self.clock, self.danger_denied)?;

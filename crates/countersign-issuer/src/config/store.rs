@@ -25,7 +25,8 @@ use crate::store::StoreKey;
 pub struct StoreConfig {
     /// One crash-safe file, for one instance.
     pub file: Option<String>,
-    /// The environment variable with the settings of PostgreSQL in the form of libpq, for several instances.
+    /// The environment variable with the settings of PostgreSQL in the form of libpq, for several instances; see
+    /// `PostgresStore::connect`.
     pub postgres_env: Option<String>,
     /// The file, of mode 0600, with the key that seals private keys.
     pub key_file: Option<String>,

@@ -8,7 +8,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use countersign_core::clock::Clock;
 use countersign_core::integration::SweepTime;
-use countersign_core::key::{Algorithm, KeyCell};
+use countersign_core::key::{Algorithm, KeyCell, KeySet};
 use countersign_core::mint::Signer;
 use countersign_core::policy::MAX_LEEWAY;
 
@@ -46,6 +46,8 @@ pub(crate) struct KeyRing {
     maintenance_at: AtomicU64,
     /// The time of the last successful read of the store, in milliseconds of the clock.
     read_at: AtomicU64,
+    /// True if another instance has written the keys since the last read of the store began.
+    is_changed: AtomicBool,
     /// True if the last answer of the store had no keys, older ones, or ones that cannot be used.
     is_reset: AtomicBool,
 }
@@ -88,6 +90,7 @@ impl KeyRing {
             cell,
             maintenance_at: AtomicU64::new(millis(due_at)),
             read_at: AtomicU64::new(0),
+            is_changed: AtomicBool::new(false),
             is_reset: AtomicBool::new(false),
         };
         ring.maintain()?;
@@ -139,6 +142,18 @@ impl KeyRing {
             }
             Ok(true)
         })
+    }
+
+    /// Another instance has written the keys: nobody uses those of the last read before the store is read again.
+    pub(crate) fn expect_change(&self) {
+        self.is_changed.store(true, Ordering::SeqCst);
+        self.maintenance_at.store(0, Ordering::Relaxed);
+        self.cell.serve_stale(self.settings.clock.elapsed());
+    }
+
+    /// Returns whether the keys of the last read are known to be old.
+    pub(super) fn is_changed(&self) -> bool {
+        self.is_changed.load(Ordering::SeqCst)
     }
 
     /// The time of the last successful read of the store.
@@ -232,6 +247,7 @@ impl KeyRing {
     /// Reads the stored keys and publishes them, whether or not a change of them can be written afterwards.
     fn read(&self, keys: &mut Keys, read_at: Duration) -> Result<(), RotationError> {
         let version_before = keys.version;
+        self.is_changed.store(false, Ordering::SeqCst);
         let result = read(&self.settings, keys);
         // An outage confirms nothing: what the store answered before it still counts.
         if result.as_ref().map_or_else(is_answer, |()| true) {
@@ -241,7 +257,7 @@ impl KeyRing {
         keys.usable_until = read_at.saturating_add(READ_AHEAD);
         self.read_at.store(millis(read_at), Ordering::Relaxed);
         if keys.version == version_before {
-            self.cell.store(Arc::clone(&self.published.load().set), Some(keys.usable_until));
+            self.store_keys(Arc::clone(&self.published.load().set), keys.usable_until);
             return Ok(());
         }
         let mut current = keys.current.clone();
@@ -251,8 +267,16 @@ impl KeyRing {
     }
 
     fn publish(&self, published: Published, usable_until: Duration) {
-        self.cell.store(Arc::clone(&published.set), Some(usable_until));
+        self.store_keys(Arc::clone(&published.set), usable_until);
         self.published.store(Arc::new(published));
+    }
+
+    fn store_keys(&self, set: Arc<KeySet>, usable_until: Duration) {
+        self.cell.store(set, Some(usable_until));
+        if self.is_changed() {
+            // The change came during the read, which may have missed it.
+            self.cell.serve_stale(self.settings.clock.elapsed());
+        }
     }
 
     fn moment(&self) -> Moment {

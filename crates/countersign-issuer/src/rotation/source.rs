@@ -55,7 +55,7 @@ impl RingKeys {
     async fn refreshed(&self, reason: RefreshReason) -> RefreshOutcome {
         self.ring.published(); // applies what is due without a read
         let elapsed = self.ring.clock().elapsed();
-        let is_recent = elapsed < self.ring.read_at().saturating_add(MAINTENANCE_INTERVAL);
+        let is_recent = !self.ring.is_changed() && elapsed < self.ring.read_at().saturating_add(MAINTENANCE_INTERVAL);
         let runtime = Handle::try_current().ok().filter(|_| self.ring.may_take_long());
         if let (RefreshReason::NoUsableKeys, true, Some(runtime)) = (reason, is_recent, &runtime) {
             self.serve_current(); // nobody waits for the read
@@ -82,7 +82,9 @@ impl RingKeys {
         let reads_before = self.reads.started.load(Ordering::Acquire);
         let Ok(_permit) = self.reading.acquire().await else { return UNAVAILABLE };
         let is_answered = match reason {
-            RefreshReason::NoUsableKeys => self.ring.cell.is_usable(self.ring.clock().elapsed()),
+            RefreshReason::NoUsableKeys => {
+                !self.ring.is_changed() && self.ring.cell.is_usable(self.ring.clock().elapsed())
+            }
             // A read that started before the question may have missed the key.
             _ => self.reads.started.load(Ordering::Acquire) > reads_before,
         };

@@ -1,6 +1,7 @@
 //! The interface of a store.
 
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
 
@@ -43,6 +44,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `StoreError` if the outcome is unknown.
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError>;
+
+    /// Calls `changed` soon after another instance has written the keys, if the store learns of it, so that a key that was
+    /// revoked elsewhere is refused at once. Calls without a change are harmless. `changed` does not block. Default: never;
+    /// the keys are read every 5 s.
+    fn watch_keys(&self, _changed: Arc<dyn Fn() + Send + Sync>) {}
 
     /// Stores the digest of an id until `expires_at`. Of two concurrent calls, one returns [`Insertion::New`]. An id that is
     /// stored already is kept until the later of both times.

@@ -1,6 +1,7 @@
 //! The store in PostgreSQL.
 
 use std::fmt;
+use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
@@ -14,10 +15,12 @@ use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredK
 
 /// Stores the state in PostgreSQL. Instances that share it publish the same keys and rotate them once.
 ///
-/// One database, or schema, serves one issuer. It is reached through a Unix socket: that of a database on this machine, or of
-/// a local proxy that uses TLS to a remote one. On a loopback address any user of the machine can listen while the database
-/// is down, receive its password and answer in its place. So TCP is refused, and a socket in or below a folder that
-/// everybody may write to, such as `/tmp`.
+/// They hear of each other's changes of keys at once (`LISTEN`), or within 5 s behind a pooler that does not pass that on.
+///
+/// One database, or schema, serves one issuer. It is reached through a Unix socket, or by TCP with TLS, whose certificate must
+/// have the name of the host. On a loopback address any user of the machine can listen while the database is down, receive its
+/// password and answer in its place. So TCP without TLS is refused there too, and a socket in or below a folder that everybody
+/// may write to, such as `/tmp`.
 ///
 /// ```no_run
 /// use std::sync::Arc;
@@ -36,8 +39,10 @@ pub struct PostgresStore {
 }
 
 impl PostgresStore {
-    /// Connects and creates missing tables. `settings` have the form of libpq:
-    /// `host=/run/postgresql user=issuer dbname=issuer`.
+    /// Connects and creates missing tables. `settings` have the form of libpq, such as
+    /// `host=/run/postgresql user=issuer dbname=issuer` for a socket. With a host name they may have `sslrootcert` (the trusted
+    /// authorities as a PEM file, or `system`, the default), `sslcert` and `sslkey`; `sslmode` is always `verify-full`. The files
+    /// are read for each connection.
     ///
     /// # Errors
     /// `ConfigError` if the settings are not usable or the database does not answer.
@@ -74,11 +79,22 @@ impl Store for PostgresStore {
 
     fn replace_keys(&self, expected_version: u64, keys: &[u8]) -> Result<bool, StoreError> {
         let (expected_version, keys) = (number(expected_version), keys.to_vec());
-        let written = self.run(async move |connection: &Connection| match expected_version {
-            0 => connection.execute(statement::INSERT_KEYS, &[&keys]).await,
-            _ => connection.execute(statement::UPDATE_KEYS, &[&expected_version, &keys]).await,
+        let written = self.run(async move |connection: &Connection| {
+            let written = match expected_version {
+                0 => connection.execute(statement::INSERT_KEYS, &[&keys]).await,
+                _ => connection.execute(statement::UPDATE_KEYS, &[&expected_version, &keys]).await,
+            }?;
+            if written == 1 {
+                // Not before it is committed. If this is lost, others read the keys within 5 s.
+                let _ = connection.execute(statement::NOTIFY_KEYS, &[]).await;
+            }
+            Ok(written)
         })?;
         Ok(written == 1)
+    }
+
+    fn watch_keys(&self, changed: Arc<dyn Fn() + Send + Sync>) {
+        self.database.listen(statement::KEYS_CHANNEL, changed);
     }
 
     fn insert_id(

@@ -25,6 +25,11 @@ pub(super) const READ_KEYS: &str = "SELECT version, keys FROM countersign_keys";
 
 pub(super) const INSERT_KEYS: &str = "INSERT INTO countersign_keys VALUES (true, 1, $1) ON CONFLICT DO NOTHING";
 
+/// All sessions of the database receive it: an issuer in another schema reads its keys once more.
+pub(super) const KEYS_CHANNEL: &str = "countersign_keys";
+
+pub(super) const NOTIFY_KEYS: &str = "NOTIFY countersign_keys";
+
 pub(super) const UPDATE_KEYS: &str = "UPDATE countersign_keys SET version = version + 1, keys = $2 WHERE version = $1";
 
 /// The rule of `has_room`. All parts see the tables as they were before.
