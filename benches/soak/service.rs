@@ -6,7 +6,7 @@ use axum::Router;
 use axum::routing::get;
 use countersign::authenticate::AuthenticateLayer;
 use countersign::issuers::oidc;
-use countersign::revocation::MemoryRevocations;
+use countersign::revocation::RevocationList;
 use countersign_core::verify::Verifier;
 use tokio::net::TcpListener;
 
@@ -16,13 +16,13 @@ use crate::provider::AUDIENCE;
 
 pub(crate) struct Service {
     pub(crate) url: String,
-    pub(crate) revoked: Arc<MemoryRevocations>,
+    pub(crate) revoked: Arc<RevocationList>,
 }
 
 impl Service {
     pub(crate) async fn start(issuer: &str, clock: SteppedClock) -> Result<Self> {
         let verifier = Verifier::builder().trust(oidc(issuer).audience(AUDIENCE)).clock(Arc::new(clock)).build()?;
-        let revoked = Arc::new(MemoryRevocations::new());
+        let revoked = Arc::new(RevocationList::new());
         let layer = AuthenticateLayer::builder(verifier).revocation(Arc::clone(&revoked)).build()?;
         let app = Router::new().route("/", get(|| async { "ok" })).layer(layer);
         let listener = TcpListener::bind("127.0.0.1:0").await?;

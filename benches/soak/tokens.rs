@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use base64_simd::URL_SAFE_NO_PAD as BASE64URL;
-use countersign::revocation::MemoryRevocations;
+use countersign::revocation::RevocationList;
 use countersign_core::clock::UnixTime;
 use countersign_core::secret::Secret;
 use serde_json::Value;
@@ -24,14 +24,14 @@ pub(crate) struct Tokens {
     secret: Secret<String>,
     issuer: String,
     http: reqwest::Client,
-    list: Arc<MemoryRevocations>,
+    list: Arc<RevocationList>,
     issued: AtomicU64,
     good: Mutex<VecDeque<(Arc<str>, Instant)>>,
     revoked: Mutex<VecDeque<(Arc<str>, Instant)>>,
 }
 
 impl Tokens {
-    pub(crate) fn new(provider: &Provider, list: Arc<MemoryRevocations>) -> Self {
+    pub(crate) fn new(provider: &Provider, list: Arc<RevocationList>) -> Self {
         let http = reqwest::Client::builder().timeout(Duration::from_secs(20)).no_proxy().build().expect("a client");
         Tokens {
             endpoint: format!("{}/token", provider.url),

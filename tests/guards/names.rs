@@ -12,7 +12,7 @@ use countersign::error::ConfigError;
 use countersign::issuers::Preset;
 use countersign::policy::TrustedIssuer;
 use countersign::prelude::*;
-use countersign::revocation::MemoryRevocations;
+use countersign::revocation::RevocationList;
 use countersign_test::{TestIssuer, TokenDraft};
 use countersign_tests::http::Service;
 use serde_json::json;
@@ -116,7 +116,7 @@ async fn s15_05_two_issuers_that_say_the_same_name_say_it_of_two() {
 #[tokio::test]
 async fn s15_05_a_revocation_of_one_issuers_name_does_not_revoke_the_others() {
     let (ours, partner) = issuers();
-    let revoked = Arc::new(MemoryRevocations::new());
+    let revoked = Arc::new(RevocationList::new());
     let layer =
         AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked)).build().expect("a layer");
     let service = Service::start(Router::new().route("/{tenant}", get(|| async { "in" })).layer(layer)).await;
@@ -147,7 +147,7 @@ async fn s15_05_a_revocation_of_an_actor_counts_with_the_issuer_of_the_actor() {
         let delegated = Principal::Delegated { subject: "billing", actor: "gateway", actor_issuer };
         assert_eq!(verified.principal(), delegated, "{act}");
         for revoked_at in [ours.name(), PARTNER] {
-            let revoked = Arc::new(MemoryRevocations::new());
+            let revoked = Arc::new(RevocationList::new());
             let layer = AuthenticateLayer::builder(two(&ours, &partner)).revocation(Arc::clone(&revoked));
             let app = Router::new().route("/{tenant}", get(|| async { "in" }));
             let service = Service::start(app.layer(layer.build().expect("a layer"))).await;

@@ -383,7 +383,7 @@ async fn s15_08_a_path_of_grpc_is_the_prefix_of_one_service() {
 /// Each setting of the layer that weakens it is stopped by a verifier that denies danger.
 #[tokio::test]
 async fn deny_danger_stops_the_dangers_of_the_layer() {
-    use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
+    use countersign::revocation::{RevocationList, Revocation, UnknownPolicy};
 
     let issuer = TestIssuer::new();
     let verifier = || {
@@ -394,7 +394,7 @@ async fn deny_danger_stops_the_dangers_of_the_layer() {
         let trusted = trusted.audience("api").algorithms([issuer.algorithm()]);
         Verifier::builder().trust(trusted).clock(clock).deny_danger().build().expect("a strict verifier")
     };
-    let open = Revocation::new(std::sync::Arc::new(MemoryRevocations::new())).unknown_policy(UnknownPolicy::FailOpen);
+    let open = Revocation::new(std::sync::Arc::new(RevocationList::new())).unknown_policy(UnknownPolicy::FailOpen);
     let layer = AuthenticateLayer::builder(verifier()).revocation(open).detail(Detail::Code);
     let error = layer.build().expect_err("two dangers").to_string();
     assert!(error.contains("FailOpen") && error.contains("Detail::Code"), "{error}");

@@ -122,8 +122,8 @@ async fn read(mut body: Body) -> (String, Option<axum::Error>) {
 /// The check is asked again each minute; a check that accepts a token once is not.
 #[tokio::test(start_paused = true)]
 async fn s11_06_a_stream_ends_within_a_minute_of_the_revocation_of_its_token() {
-    use countersign::revocation::{MemoryRevocations, Revocation, SingleUse};
-    let list = Arc::new(MemoryRevocations::new());
+    use countersign::revocation::{RevocationList, Revocation, SingleUse};
+    let list = Arc::new(RevocationList::new());
     for (revocation, is_list) in
         [(Revocation::new(Arc::clone(&list)), true), (Revocation::new(Arc::new(SingleUse::new())), false)]
     {

@@ -18,4 +18,5 @@ mod plain;
 mod protect;
 mod resource;
 mod revocation;
+mod revocation_list;
 mod withdrawn;

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign::authenticate::AuthenticateLayer;
 use countersign::clock::Clock;
-use countersign::revocation::MemoryRevocations;
+use countersign::revocation::RevocationList;
 use countersign_test::TestIssuer;
 use serde_json::json;
 
@@ -29,7 +29,7 @@ async fn s13_12_a_revocation_list_names_an_opaque_token_by_its_jti_and_subject()
     let mut said = claims(&issuer);
     said["jti"] = json!("t-1");
     let server = Server::saying(said).await;
-    let revoked = Arc::new(MemoryRevocations::new());
+    let revoked = Arc::new(RevocationList::new());
     let layer = AuthenticateLayer::builder(issuer.verifier_for("api"))
         .introspection(asking(&issuer, &server))
         .revocation(Arc::clone(&revoked))

@@ -16,7 +16,7 @@ use countersign::keys::{FailoverKeys, RemoteKeys};
 use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, ClientCredentials, Outbound, StaticToken};
 use countersign::policy::{NeedsAudience, Policy, TrustedIssuer, danger};
 use countersign::reload::PolicyFile;
-use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
+use countersign::revocation::{RevocationList, Revocation, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
 use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, IssuerBuilder, IssuerConfig};
@@ -505,12 +505,12 @@ async fn with_deny_danger_keys_of_tests_authenticate_no_client_of_the_issuer() {
 
 #[tokio::test]
 async fn deny_danger_stops_what_weakens_a_check_by_another_name() {
-    let fail_open = || Revocation::new(Arc::new(MemoryRevocations::new())).unknown_policy(UnknownPolicy::FailOpen);
+    let fail_open = || Revocation::new(Arc::new(RevocationList::new())).unknown_policy(UnknownPolicy::FailOpen);
     let issuer = || named("https://id.test").audience("orders");
     let strict = Verifier::builder().deny_danger().trust(issuer()).build().expect("a verifier");
     let refused = AuthenticateLayer::builder(strict.clone()).revocation(fail_open()).build();
     assert_eq!(fields(refused), ["danger"]);
-    assert!(AuthenticateLayer::builder(strict).revocation(Arc::new(MemoryRevocations::new())).build().is_ok());
+    assert!(AuthenticateLayer::builder(strict).revocation(Arc::new(RevocationList::new())).build().is_ok());
     let lax = Verifier::new(issuer()).expect("a verifier");
     assert!(AuthenticateLayer::builder(lax).revocation(fail_open()).build().is_ok());
 }

@@ -10,7 +10,7 @@ use countersign::key::{KeySet, StaticKeys};
 use countersign::policy::NeedsAudience;
 use countersign::queue::{MAX_QUEUE_AGE, QueueVerifier};
 use countersign::revocation::{
-    MemoryRevocations, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, UnknownPolicy,
+    RevocationList, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, UnknownPolicy,
 };
 use countersign::verify::{Verified, Verifier};
 use countersign_test::{Attack, TestIssuer, TokenDraft};
@@ -183,7 +183,7 @@ impl RevocationCheck for Unreachable {
 #[tokio::test]
 async fn s9_17_revocation_counts_as_of_now() {
     let world = world();
-    let revoked = Arc::new(MemoryRevocations::new());
+    let revoked = Arc::new(RevocationList::new());
     let builder = || QueueVerifier::builder(world.verifier.clone(), HOUR);
     let queue = builder().revocation(Arc::clone(&revoked)).build().expect("a queue");
     let (token, sent) = (world.token().claim("jti", "one").sign(), world.now());

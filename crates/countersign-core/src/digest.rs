@@ -107,6 +107,13 @@ impl KeyedDigest {
         (first as u128) << 64 | second as u128
     }
 
+    /// The halves of the digest, for tables that keep a part of it.
+    #[must_use]
+    #[inline]
+    pub const fn to_words(self) -> [u64; 2] {
+        self.0
+    }
+
     /// The digest as text, for queues by names.
     #[must_use]
     pub fn to_name(self) -> String {

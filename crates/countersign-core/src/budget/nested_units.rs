@@ -48,6 +48,20 @@ struct Count {
     used: u32,
 }
 
+impl NestedUnit {
+    /// The unit as a number, below the number of keys that had units at the same time: for tables that pack it.
+    #[must_use]
+    pub const fn to_number(self) -> u32 {
+        self.0
+    }
+
+    /// The unit of this number.
+    #[must_use]
+    pub const fn from_number(number: u32) -> Self {
+        NestedUnit(number)
+    }
+}
+
 impl<const LEVELS: usize> NestedUnits<LEVELS> {
     /// Units in use at the same time, of which a key gets at most the share of its level.
     #[must_use]

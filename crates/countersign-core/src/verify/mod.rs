@@ -8,6 +8,7 @@ pub(crate) mod enqueued;
 mod explain;
 pub(crate) mod explain_introspected;
 mod headers;
+pub(crate) mod identifiers;
 pub(crate) mod introspected;
 mod namespaces;
 pub(crate) mod needs_keys;

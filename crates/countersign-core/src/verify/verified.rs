@@ -7,6 +7,7 @@ use std::sync::{Arc, OnceLock};
 use serde::de::DeserializeOwned;
 
 use super::binding::Binding;
+use super::identifiers::Identifiers;
 use super::rules::{is_early, is_expired};
 use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
@@ -48,6 +49,8 @@ pub struct Verified {
     clock: Arc<dyn Clock>,
     /// `txn`, if it is a transaction token.
     transaction: Option<Box<str>>,
+    /// What lists of revocations find it by.
+    identifiers: Identifiers,
 }
 
 /// The part that only bound tokens have.
@@ -107,6 +110,7 @@ impl Verified {
             bound: binding.map(|binding| Bound::new(*binding)),
             clock,
             transaction,
+            identifiers: Identifiers::default(),
         })
     }
 
@@ -136,6 +140,7 @@ impl Verified {
             issuer,
             clock,
             transaction: None,
+            identifiers: Identifiers::default(),
         })
     }
 
@@ -411,6 +416,10 @@ impl Verified {
     /// The JSON of the claims, if it was kept apart from a token.
     pub(super) fn kept_json(&self) -> &str {
         self.strings.json()
+    }
+
+    pub(super) fn identifiers(&self) -> &Identifiers {
+        &self.identifiers
     }
 
     pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {

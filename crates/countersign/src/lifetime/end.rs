@@ -152,7 +152,7 @@ impl TokenEnd {
             RevocationQuery::Known(status) => status,
             RevocationQuery::Pending(status) => status.await,
         };
-        revocation.decide(status, samples, clock.elapsed()) == RevocationOutcome::Accepted
+        revocation.decide(status, &self.verified, samples, clock.elapsed()) == RevocationOutcome::Accepted
     }
 
     /// Logs a response that outlived its token.

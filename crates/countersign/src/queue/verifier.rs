@@ -62,10 +62,10 @@ struct Settings {
 /// use std::{sync::Arc, time::Duration};
 /// use countersign::prelude::*;
 /// use countersign::queue::QueueVerifier;
-/// use countersign::revocation::MemoryRevocations;
+/// use countersign::revocation::RevocationList;
 ///
 /// let verifier = Verifier::new(oidc("https://id.example.com").audience("exports"))?;
-/// let revoked = Arc::new(MemoryRevocations::new());
+/// let revoked = Arc::new(RevocationList::new());
 /// let queue = QueueVerifier::builder(verifier, Duration::from_secs(3600)).revocation(revoked).build()?;
 /// # let _ = queue;
 /// # Ok::<(), countersign::error::ConfigError>(())
@@ -118,7 +118,7 @@ impl QueueVerifier {
             RevocationQuery::Known(status) => status,
             RevocationQuery::Pending(status) => status.await,
         };
-        match revocation.decide(status, samples, verifier.clock().elapsed()) {
+        match revocation.decide(status, &verified, samples, verifier.clock().elapsed()) {
             RevocationOutcome::Accepted => Ok(verified),
             RevocationOutcome::Revoked => Err(VerifyError::revoked("the token or its subject was revoked")),
             RevocationOutcome::Unavailable => {

@@ -35,7 +35,7 @@ use countersign_core::verify::Verified;
 /// ```
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a revocation check",
-    note = "use `MemoryRevocations` or `SingleUse`, or implement `RevocationCheck` for a client of your store"
+    note = "use `RevocationList` or `SingleUse`, or implement `RevocationCheck` for a client of your store"
 )]
 pub trait RevocationCheck: Send + Sync + Debug + 'static {
     /// Looks up the status of `token`, identified by issuer and `jti`, or by issuer, subject and time of issue.
@@ -79,6 +79,17 @@ pub enum RevocationStatus {
     Revoked,
     /// The status is unknown now; the [`UnknownPolicy`](super::UnknownPolicy) decides.
     Unknown,
+}
+
+impl RevocationStatus {
+    /// The status of a token that has both: revoked counts before unknown, and unknown before valid.
+    pub(super) fn worst(self, other: Self) -> Self {
+        match (self, other) {
+            (RevocationStatus::Revoked, _) | (_, RevocationStatus::Revoked) => RevocationStatus::Revoked,
+            (RevocationStatus::Unknown, _) | (_, RevocationStatus::Unknown) => RevocationStatus::Unknown,
+            (RevocationStatus::Valid, RevocationStatus::Valid) => RevocationStatus::Valid,
+        }
+    }
 }
 
 impl Debug for RevocationQuery {

@@ -1,11 +1,11 @@
 //! Revocation checks: made for each request, for cached tokens too.
 //!
 //! A revocation identifies a token by its claims, (issuer, `jti`) or (issuer, subject, issued before), and never by a hash of
-//! its text, which has several spellings. [`MemoryRevocations`] and [`SingleUse`], which revokes a token by its first use,
+//! its text, which has several spellings. [`RevocationList`] and [`SingleUse`], which revokes a token by its first use,
 //! are built in. Other checks implement [`RevocationCheck`].
 
 mod check;
-mod memory;
+mod list;
 mod name;
 mod retention;
 mod shares;
@@ -16,7 +16,7 @@ pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationSt
 pub use countersign_core::revocation::{
     InvalidNotice, MAX_NOTICE_BYTES, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
 };
-pub use memory::{MemoryRevocations, RevocationsFull};
+pub use list::{RevocationFeed, RevocationList, RevocationsFull};
 pub use single_use::SingleUse;
 pub(crate) use unknown_policy::RevocationOutcome;
 pub use unknown_policy::{Revocation, UnknownPolicy};

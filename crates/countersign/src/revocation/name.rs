@@ -35,8 +35,11 @@ pub(super) struct NameRef<'n> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Kind {
     Token,
+    Session,
     Subject,
     Client,
+    /// All tokens of the issuer.
+    Issuer,
 }
 
 impl Name {

@@ -1,5 +1,6 @@
 //! The retention of entries, safe against a wall clock that is set.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
@@ -56,9 +57,54 @@ struct Made {
     elapsed: Duration,
 }
 
+/// A moment of monotonic time, by the attached clock or before by the system clock; never 0.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Moment(pub(super) u64);
+
+/// The unit of a packed term.
+const UNIT: Duration = Duration::from_secs(1024);
+
+/// The bits of a packed term.
+const BOUND: u32 = 1 << 23;
+const BY_ATTACHED: u32 = 1 << 22;
+const MAX_UNITS: u32 = BY_ATTACHED - 1;
+
+/// The units of a packed term that have one time in [`MeantTimes`].
+const MEANT_UNITS: u32 = 16;
+
+/// The `meant_until` of packed terms, which have no room for it: the latest of those that were made within a few hours.
+#[derive(Debug, Default)]
+pub(super) struct MeantTimes(BTreeMap<u32, UnixTime>);
+
+impl MeantTimes {
+    /// Remembers that of a term that is about to be packed.
+    pub(super) fn add(&mut self, term: Term) {
+        if let Some(bound) = term.bound {
+            let time = self.0.entry(term.pack() / MEANT_UNITS).or_insert(bound.meant_until);
+            *time = bound.meant_until.max(*time);
+        }
+    }
+
+    /// Forgets those that `is_over` for a term with the latest time that they stand for.
+    pub(super) fn retain(&mut self, mut is_over: impl FnMut(u32) -> bool) {
+        self.0.retain(|key, _| !is_over(key.saturating_add(1).saturating_mul(MEANT_UNITS).saturating_sub(1)));
+    }
+}
+
 impl Term {
     pub(super) fn keep_until(self) -> UnixTime {
         self.keep_until
+    }
+
+    /// The term in 24 bits, rounded up to [`UNIT`]s: the age counts of an entry that its token may outlive, else the time.
+    pub(super) fn pack(self) -> u32 {
+        let (flags, time) = match self.bound {
+            None => (0, since_1970(self.keep_until)),
+            Some(_) if self.made.by_attached => (BOUND | BY_ATTACHED, self.made.elapsed),
+            Some(_) => (BOUND, self.made.elapsed),
+        };
+        let units = u32::try_from(time.as_secs().div_ceil(UNIT.as_secs())).unwrap_or(u32::MAX);
+        flags | units.min(MAX_UNITS)
     }
 
     /// The term of an entry that stands for both.
@@ -90,6 +136,11 @@ impl Retention {
         vec![Fault::new("revocation", "the check is used with two different clocks; create one check for each clock")]
     }
 
+    /// Returns whether the clock of a verifier was attached: before, the system's clock need not be that one.
+    pub(super) fn is_attached(&self) -> bool {
+        self.clock.get().is_some()
+    }
+
     /// The time until which an entry about a token with this expiry is kept.
     pub(super) fn keep_until(expires_at: UnixTime) -> UnixTime {
         expires_at.saturating_add(KEEP_AFTER_EXPIRY)
@@ -119,6 +170,23 @@ impl Retention {
         expires_at > self.now().saturating_add(longest)
     }
 
+    /// The term that was [packed](Term::pack), of an entry in a list that keeps entries for at most `longest`.
+    pub(super) fn unpack(packed: u32, longest: Duration, meant: &MeantTimes) -> Term {
+        let units = packed & MAX_UNITS;
+        let time = UNIT.saturating_mul(units);
+        let epoch = UnixTime::from_secs(0);
+        let made = Made { by_attached: packed & BY_ATTACHED != 0, elapsed: time };
+        if packed & BOUND == 0 {
+            let keep_until = if units == MAX_UNITS { UnixTime::MAX } else { epoch.saturating_add(time) };
+            return Term { keep_until, made: Made { by_attached: false, elapsed: Duration::ZERO }, bound: None };
+        }
+        let bound = Bound {
+            longest: longest.saturating_add(KEEP_AFTER_EXPIRY),
+            meant_until: meant.0.get(&(packed / MEANT_UNITS)).copied().unwrap_or(UnixTime::MAX),
+        };
+        Term { keep_until: UnixTime::MAX, made, bound: Some(bound) }
+    }
+
     /// The time by which entries are removed: never later than the wall clock, or than it read within the last hour.
     pub(super) fn sweep_time(&self) -> UnixTime {
         self.swept_by.read(self.clock())
@@ -131,6 +199,19 @@ impl Retention {
     /// The wall clock's time.
     pub(super) fn now(&self) -> UnixTime {
         self.clock().now()
+    }
+
+    /// The present moment, for [`age`](Self::age).
+    pub(super) fn moment(&self) -> Moment {
+        let by_attached = u64::from(self.clock.get().is_some());
+        Moment(mark(self.elapsed()).saturating_mul(2) | by_attached)
+    }
+
+    /// The time since `moment`. That of another clock, before this one was attached, counts as the moment in which it was.
+    #[inline]
+    pub(super) fn age(&self, Moment(moment): Moment) -> Duration {
+        let elapsed = Duration::from_millis((moment / 2).saturating_sub(1));
+        self.elapsed().saturating_sub(self.made_at(Made { by_attached: moment % 2 == 1, elapsed }))
     }
 
     fn clock(&self) -> &dyn Clock {

@@ -35,7 +35,7 @@ const SHARDS: usize = 64;
 /// Several instances of a service need a shared store behind a [`RevocationCheck`] of their own. If all entries of its share
 /// are taken by tokens that have not expired, the status is unknown: keep the default
 /// [`UnknownPolicy::FailClosed`](super::UnknownPolicy::FailClosed), which answers 503. A wall clock that is set does not make
-/// a used token usable again; as in [`MemoryRevocations`](super::MemoryRevocations), the status may be unknown then.
+/// a used token usable again; as in [`RevocationList`](super::RevocationList), the status may be unknown then.
 ///
 /// ```
 /// use std::sync::Arc;

@@ -1,6 +1,8 @@
 //! The settings of a revocation check: its timeout, and the decision if the status is unknown.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::task::Poll;
 use std::time::Duration;
 
 use countersign_core::clock::Clock;
@@ -37,29 +39,65 @@ pub enum UnknownPolicy {
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
-/// use countersign::revocation::{MemoryRevocations, Revocation, UnknownPolicy};
+/// use countersign::revocation::{RevocationList, Revocation, UnknownPolicy};
 ///
-/// let list = Arc::new(MemoryRevocations::new());
+/// let list = Arc::new(RevocationList::new());
 /// let revocation = Revocation::new(list).unknown_policy(UnknownPolicy::FailOpen).timeout(Duration::from_millis(200));
+/// # let _ = revocation;
+/// ```
+///
+/// Several checks together: a token is revoked if any of them says so, and of unknown status if any does not know.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign::revocation::{Revocation, RevocationList, SingleUse, UnknownPolicy};
+///
+/// let list = Arc::new(RevocationList::new());
+/// let revocation = Revocation::new(list)
+///     .and(Arc::new(SingleUse::new()))
+///     .unknown_policy_of("https://partner.example.com", UnknownPolicy::FailOpen);
 /// # let _ = revocation;
 /// ```
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct Revocation {
     check: Arc<dyn RevocationCheck>,
+    /// The checks after the first.
+    others: Vec<Arc<dyn RevocationCheck>>,
     unknown_policy: UnknownPolicy,
+    /// The policies of single issuers.
+    policies: BTreeMap<Box<str>, UnknownPolicy>,
     timeout: Duration,
 }
 
 impl Revocation {
     /// Uses `check` with the default settings.
     pub fn new(check: Arc<impl RevocationCheck>) -> Self {
-        Revocation { check, unknown_policy: UnknownPolicy::default(), timeout: TIMEOUT }
+        Revocation {
+            check,
+            others: Vec::new(),
+            unknown_policy: UnknownPolicy::default(),
+            policies: BTreeMap::new(),
+            timeout: TIMEOUT,
+        }
+    }
+
+    /// Adds a check. They are asked in this order up to the first that knows the token to be revoked, so a
+    /// [`SingleUse`](super::SingleUse) belongs at the end.
+    pub fn and(mut self, check: Arc<impl RevocationCheck>) -> Self {
+        self.others.push(check);
+        self
     }
 
     /// Sets the decision if the status is unknown. Default: [`UnknownPolicy::FailClosed`].
     pub fn unknown_policy(mut self, policy: UnknownPolicy) -> Self {
         self.unknown_policy = policy;
+        self
+    }
+
+    /// Sets the decision for tokens of `issuer` if their status is unknown, in place of that for all.
+    pub fn unknown_policy_of(mut self, issuer: impl Into<String>, policy: UnknownPolicy) -> Self {
+        self.policies.insert(issuer.into().into_boxed_str(), policy);
         self
     }
 
@@ -69,50 +107,83 @@ impl Revocation {
         self
     }
 
-    /// Returns whether a token of unknown status is accepted.
+    /// Returns whether a token of unknown status is accepted, of any issuer.
     pub(crate) fn fails_open(&self) -> bool {
-        self.unknown_policy == UnknownPolicy::FailOpen
+        self.policies.values().chain([&self.unknown_policy]).any(|policy| *policy == UnknownPolicy::FailOpen)
     }
 
     pub(crate) fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
-        self.check.attach(clock)
+        self.checks().flat_map(|check| check.attach(clock)).collect()
     }
 
     /// Queries the status of a token within the timeout. Waiting needs a tokio runtime.
     pub(crate) fn query(&self, token: &Arc<Verified>) -> RevocationQuery {
-        self.within_timeout(self.check.check(token))
+        self.ask(|check| check.check(token))
     }
 
     /// Queries the status again, of a token that was accepted before.
     pub(crate) fn query_again(&self, token: &Arc<Verified>) -> RevocationQuery {
-        self.within_timeout(self.check.recheck(token))
+        self.ask(|check| check.recheck(token))
     }
 
-    fn within_timeout(&self, query: RevocationQuery) -> RevocationQuery {
-        match query {
-            RevocationQuery::Pending(status) => {
-                let timeout = self.timeout;
-                RevocationQuery::Pending(Box::pin(async move {
-                    tokio::time::timeout(timeout, status).await.unwrap_or(RevocationStatus::Unknown)
-                }))
+    fn checks(&self) -> impl Iterator<Item = &Arc<dyn RevocationCheck>> {
+        std::iter::once(&self.check).chain(&self.others)
+    }
+
+    fn ask(&self, ask: impl Fn(&dyn RevocationCheck) -> RevocationQuery) -> RevocationQuery {
+        let mut status = RevocationStatus::Valid;
+        let mut pending = Vec::new();
+        for check in self.checks() {
+            match ask(&**check) {
+                RevocationQuery::Known(RevocationStatus::Revoked) => {
+                    return RevocationQuery::Known(RevocationStatus::Revoked);
+                }
+                RevocationQuery::Known(known) => status = status.worst(known),
+                RevocationQuery::Pending(future) => pending.push(future),
             }
-            known => known,
         }
+        if pending.is_empty() {
+            return RevocationQuery::Known(status);
+        }
+        let all = std::future::poll_fn(move |context| {
+            pending.retain_mut(|future| match future.as_mut().poll(context) {
+                Poll::Ready(answer) => {
+                    status = status.worst(answer);
+                    false
+                }
+                Poll::Pending => true,
+            });
+            let is_over = pending.is_empty() || status == RevocationStatus::Revoked;
+            if is_over { Poll::Ready(status) } else { Poll::Pending }
+        });
+        let timeout = self.timeout;
+        RevocationQuery::Pending(Box::pin(async move {
+            tokio::time::timeout(timeout, all).await.unwrap_or(RevocationStatus::Unknown)
+        }))
     }
 
     /// Decides about a token with this status.
-    pub(crate) fn decide(&self, status: RevocationStatus, samples: &Samples, elapsed: Duration) -> RevocationOutcome {
-        match (status, self.unknown_policy) {
-            (RevocationStatus::Valid, _) => RevocationOutcome::Accepted,
-            (RevocationStatus::Revoked, _) => RevocationOutcome::Revoked,
-            (RevocationStatus::Unknown, UnknownPolicy::FailClosed) => {
-                telemetry::revocation_unknown("refused", samples, elapsed);
-                RevocationOutcome::Unavailable
-            }
-            (RevocationStatus::Unknown, UnknownPolicy::FailOpen) => {
-                telemetry::revocation_unknown("accepted", samples, elapsed);
-                RevocationOutcome::Accepted
-            }
+    pub(crate) fn decide(
+        &self,
+        status: RevocationStatus,
+        token: &Verified,
+        samples: &Samples,
+        elapsed: Duration,
+    ) -> RevocationOutcome {
+        let policy = || *self.policies.get(token.issuer()).unwrap_or(&self.unknown_policy);
+        match status {
+            RevocationStatus::Valid => RevocationOutcome::Accepted,
+            RevocationStatus::Revoked => RevocationOutcome::Revoked,
+            RevocationStatus::Unknown => match policy() {
+                UnknownPolicy::FailClosed => {
+                    telemetry::revocation_unknown("refused", samples, elapsed);
+                    RevocationOutcome::Unavailable
+                }
+                UnknownPolicy::FailOpen => {
+                    telemetry::revocation_unknown("accepted", samples, elapsed);
+                    RevocationOutcome::Accepted
+                }
+            },
         }
     }
 }

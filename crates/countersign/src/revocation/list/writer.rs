@@ -1,0 +1,207 @@
+//! The one writer of a list: bounds, shares, and the removal of what is over.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasher, RandomState};
+use std::sync::{MutexGuard, PoisonError};
+use std::time::Duration;
+
+use countersign_core::clock::UnixTime;
+use countersign_core::integration::{IdentifierKind, NestedUnit, NestedUnits, identifier_digest};
+
+use super::full::RevocationsFull;
+use super::names::Entry;
+use super::revocation_list::RevocationList;
+use super::table::Value;
+use crate::revocation::name::{Kind, NameRef};
+use crate::revocation::retention::{MeantTimes, Retention, Term};
+use crate::revocation::shares::Holder;
+
+/// The most revoked subjects, clients and issuers of one issuer, which take about 500 bytes each.
+const MAX_REVOKED_NAMES: usize = 65_536;
+
+/// The most entries for which a list has numbers: each may have two keys of its own in the budget.
+const MOST_ENTRIES: usize = 1 << 21;
+
+/// The time between two searches for entries that are over, so that refused revocations cost no search each.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// The most issuers whose refused revocations are told apart.
+const MAX_REFUSED: usize = 1_024;
+
+/// What only the writer reads.
+#[derive(Debug)]
+pub(super) struct Writer {
+    identifiers: NestedUnits<2>,
+    names: NestedUnits<1>,
+    hasher: RandomState,
+    meant: MeantTimes,
+    /// The terms of refused revocations, by issuer; the empty name stands for all issuers.
+    refused: HashMap<Box<str>, Term>,
+    /// The monotonic time of the last search for entries that are over.
+    swept_at: Option<Duration>,
+}
+
+impl Writer {
+    /// Room for so many identifiers of one issuer, and twice as many of all issuers. So many are those that holders of tokens
+    /// revoke, and as many more those of everybody else.
+    pub(super) fn new(max_entries: usize) -> Self {
+        let number = |entries: usize| u32::try_from(entries).unwrap_or(u32::MAX);
+        let identifiers = number(max_entries.min(MOST_ENTRIES));
+        let names = number(max_entries.min(MAX_REVOKED_NAMES));
+        Writer {
+            identifiers: NestedUnits::new(identifiers.saturating_mul(2), [identifiers, identifiers]),
+            names: NestedUnits::new(names.saturating_mul(2), [names]),
+            hasher: RandomState::new(),
+            meant: MeantTimes::default(),
+            refused: HashMap::new(),
+            swept_at: None,
+        }
+    }
+
+    fn take_identifier(&mut self, issuer: &str, holder: Option<Holder<'_>>) -> Option<NestedUnit> {
+        let outer = self.hasher.hash_one((issuer, holder.is_some()));
+        let inner = holder.map(|holder| self.hasher.hash_one(holder));
+        self.identifiers.take([Some(outer), inner]).ok()
+    }
+
+    fn take_name(&mut self, issuer: &str) -> Option<NestedUnit> {
+        self.names.take([Some(self.hasher.hash_one(issuer))]).ok()
+    }
+}
+
+impl RevocationList {
+    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn add_identifier(
+        &self,
+        kind: IdentifierKind,
+        issuer: &str,
+        name: &str,
+        holder: Option<Holder<'_>>,
+        expires_at: UnixTime,
+    ) -> Result<(), RevocationsFull> {
+        let writer = &mut *self.lock();
+        let mut term = self.retention.term(expires_at, None, self.max_retention);
+        let now = self.retention.sweep_time();
+        if self.is_over_already(term, now) {
+            return Ok(());
+        }
+        let digest = identifier_digest(kind, issuer, name);
+        let unit = match self.identifiers.get(digest) {
+            Some(known) => {
+                // Of two revocations of one name, the further-reaching counts.
+                term = term.join(Retention::unpack(known.term, self.max_retention, &writer.meant));
+                known.unit
+            }
+            None => {
+                let unit = writer.take_identifier(issuer, holder).or_else(|| {
+                    self.sweep(writer);
+                    writer.take_identifier(issuer, holder)
+                });
+                unit.ok_or(RevocationsFull)?.to_number()
+            }
+        };
+        writer.meant.add(term);
+        let kind = match kind {
+            IdentifierKind::Token => Kind::Token,
+            IdentifierKind::Session => Kind::Session,
+        };
+        self.names.add_kind(kind, issuer, term);
+        let Writer { identifiers, meant, .. } = writer;
+        let value = Value { term: term.pack(), unit };
+        let is_attached = self.retention.is_attached();
+        let is_over = &mut |packed| is_attached && self.may_remove(packed, meant, now);
+        self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
+        Ok(())
+    }
+
+    /// Adds the revocation of what `name` names, if it was issued before a time.
+    pub(super) fn add_name(
+        &self,
+        name: NameRef<'_>,
+        issued_before: UnixTime,
+        expires_at: UnixTime,
+    ) -> Result<(), RevocationsFull> {
+        let writer = &mut *self.lock();
+        let term = self.retention.term(expires_at, Some(issued_before), self.max_retention);
+        if self.is_over_already(term, self.retention.sweep_time()) {
+            return Ok(());
+        }
+        let entry = match self.names.get(name) {
+            Some(known) => Entry {
+                issued_before: issued_before.max(known.issued_before),
+                term: term.join(known.term),
+                unit: known.unit,
+            },
+            None => {
+                let unit = writer.take_name(name.issuer()).or_else(|| {
+                    self.sweep(writer);
+                    writer.take_name(name.issuer())
+                });
+                Entry { issued_before, term, unit: unit.ok_or(RevocationsFull)? }
+            }
+        };
+        self.names.add_kind(name.kind(), name.issuer(), entry.term);
+        self.names.insert(name, entry);
+        Ok(())
+    }
+
+    /// Notes that revocations of `issuer` are missing in this list until `expires_at`.
+    pub(super) fn note_refused(&self, issuer: &str, expires_at: UnixTime) {
+        let writer = &mut *self.lock();
+        let term = self.retention.term(expires_at, None, self.max_retention);
+        let is_known = writer.refused.contains_key(issuer);
+        let name = if is_known || writer.refused.len() < MAX_REFUSED { issuer } else { "" };
+        let term = writer.refused.get(name).map_or(term, |known| known.join(term));
+        writer.refused.insert(name.into(), term);
+        self.refused.pin().insert(name.into(), ());
+        self.refusals.increment();
+    }
+
+    /// Forgets the refused revocations whose time is over.
+    pub(super) fn sweep_refused(&self) {
+        let refused = self.refused.pin();
+        if refused.is_empty() {
+            return;
+        }
+        let writer = &mut *self.lock();
+        let now = self.retention.sweep_time();
+        writer.refused.retain(|issuer, term| {
+            let is_kept = !self.retention.may_remove(*term, now);
+            if !is_kept {
+                refused.remove(&**issuer);
+            }
+            is_kept
+        });
+    }
+
+    /// Removes the entries that are over, unless that was done just now.
+    fn sweep(&self, writer: &mut Writer) {
+        let elapsed = self.retention.elapsed();
+        if writer.swept_at.is_some_and(|last| elapsed.abs_diff(last) < SWEEP_EVERY) {
+            return;
+        }
+        writer.swept_at = Some(elapsed);
+        let now = self.retention.sweep_time();
+        let Writer { identifiers, names, meant, .. } = writer;
+        let is_over = &mut |packed| self.may_remove(packed, meant, now);
+        self.identifiers.sweep(is_over, &mut |unit| identifiers.give_back(unit));
+        self.names.sweep(&self.retention, now, &mut |unit| names.give_back(unit));
+        let is_over = |packed| {
+            let term = Retention::unpack(packed, self.max_retention, &MeantTimes::default());
+            self.retention.is_over(term, now)
+        };
+        meant.retain(is_over);
+    }
+
+    /// Returns whether no token that is meant is accepted any more, by the clock of the verifier.
+    fn is_over_already(&self, term: Term, now: UnixTime) -> bool {
+        self.retention.is_attached() && self.retention.may_remove(term, now)
+    }
+
+    fn may_remove(&self, packed: u32, meant: &MeantTimes, now: UnixTime) -> bool {
+        self.retention.may_remove(Retention::unpack(packed, self.max_retention, meant), now)
+    }
+}
