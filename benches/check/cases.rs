@@ -23,6 +23,7 @@ use countersign::outbound::AttachTokenLayer;
 use countersign_benches::bound::Bound;
 use countersign_benches::edge::{self, AlwaysPermits};
 use countersign_benches::refused::{self, Refused};
+use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
 use countersign_core::authz::scope;
@@ -117,6 +118,11 @@ fn hits() -> Vec<Case> {
         Case::new("hit, layer with an event as JSON, over the layer", calls(audited(allowed).layer(Bare), &tokens))
             .over(calls(layer.layer(Bare), &tokens)),
     ];
+    let revocable = revoked::layer(verifier.clone());
+    let lists = vec![
+        Case::new("hit, layer with 100 thousand revoked identifiers, over the layer", calls(revocable.layer(Bare), &tokens))
+            .over(calls(layer.layer(Bare), &tokens)),
+    ];
     let Ok(mut response) = now(layer.layer(Echo).call(request(&tokens[0])));
     let mut parts = Request::new(()).into_parts().0;
     parts.extensions = std::mem::take(response.extensions_mut());
@@ -125,7 +131,7 @@ fn hits() -> Vec<Case> {
     let mut next = in_turn(tokens);
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
-    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
+    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).chain(lists).collect()
 }
 
 /// Makes each event a line, and throws it away.

@@ -10,5 +10,6 @@ pub mod huskarl;
 pub mod measure;
 pub mod refused;
 pub mod report;
+pub mod revoked;
 pub mod sample;
 pub mod services;

@@ -4,6 +4,7 @@ use countersign::authenticate::AuthenticateLayer;
 use countersign::guard::require;
 use countersign_benches::measure::{Contender, Figure, Plan, interleave};
 use countersign_benches::report::{Report, short};
+use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER};
 use countersign_benches::services::{Bare, Extracting, call, request};
 use countersign_core::authz::scope;
@@ -15,6 +16,7 @@ use tower_service::Service;
 const BARE: &str = "the bare service";
 const LAYER: &str = "authenticated";
 const GUARDED: &str = "authenticated, one guard";
+const REVOCABLE: &str = "authenticated, 100 thousand revoked identifiers, a feed";
 const TYPED: &str = "authenticated, one guard, Claims<C>";
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
@@ -22,11 +24,13 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let token = sample::token(&signer, ISSUER, 1);
     let layer = AuthenticateLayer::new(sample::verifier(&signer, 1 << 20));
     let guard = require(scope("orders:read"));
+    let revocable = revoked::layer(sample::verifier(&signer, 1 << 20));
     let figures = interleave(
         plan,
         vec![
             contender(BARE, Bare, &token),
             contender(LAYER, layer.clone().layer(Bare), &token),
+            contender(REVOCABLE, revocable.layer(Bare), &token),
             contender(GUARDED, layer.clone().layer(guard.clone().layer(Bare)), &token),
             contender(TYPED, layer.layer(guard.layer(Extracting)), &token),
         ],
@@ -37,6 +41,10 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     report.at_most("hit through the layer, over the bare service", " ns", 200.0, named(LAYER).over);
     report.at_most("hit through the layer, over the bare service", " allocations", 3.0, more(named(LAYER)));
     report.at_most("the same with a guard and Claims<C>", " ns", 300.0, named(TYPED).over);
+    let of_list = named(REVOCABLE).nanos - named(LAYER).nanos;
+    report.at_most("a list of 100 thousand revoked identifiers, over the layer", " ns", 50.0, of_list);
+    let more_of_list = more(named(REVOCABLE)) - more(named(LAYER));
+    report.at_most("a list of 100 thousand revoked identifiers, over the layer", " allocations", 0.0, more_of_list);
     let rows = figures
         .iter()
         .map(|figure| vec![figure.name.clone(), short(figure.nanos), short(figure.over), short(more(figure))])

@@ -233,7 +233,7 @@ impl RevocationCheck for Fixed {
 }
 
 #[tokio::test]
-async fn s14_08_s14_09_of_several_checks_revoked_counts_before_unknown_and_that_before_valid() {
+async fn s14_09_of_several_checks_revoked_counts_before_unknown_and_that_before_valid() {
     let issuer = TestIssuer::new();
     let token = good(&issuer).sign();
     let all = [(Valid, 200), (Unknown, 503), (Revoked, 401)];
