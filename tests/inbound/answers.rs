@@ -383,7 +383,7 @@ async fn s15_08_a_path_of_grpc_is_the_prefix_of_one_service() {
 /// Each setting of the layer that weakens it is stopped by a verifier that denies danger.
 #[tokio::test]
 async fn deny_danger_stops_the_dangers_of_the_layer() {
-    use countersign::revocation::{RevocationList, Revocation, UnknownPolicy};
+    use countersign::revocation::{Revocation, RevocationList, UnknownPolicy};
 
     let issuer = TestIssuer::new();
     let verifier = || {

@@ -10,7 +10,7 @@ use countersign::clock::{Clock, UnixTime};
 use countersign::prelude::*;
 use countersign::response::Detail;
 use countersign::revocation::{
-    RevocationList, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, SingleUse, UnknownPolicy,
+    Revocation, RevocationCheck, RevocationList, RevocationQuery, RevocationStatus, SingleUse, UnknownPolicy,
 };
 use countersign::verify::Verified;
 use countersign_test::TestIssuer;
@@ -176,8 +176,7 @@ async fn the_callers_token_survives_the_wait() {
 #[test]
 fn a_check_used_with_two_clocks_is_a_configuration_fault() {
     let (one, other) = (TestIssuer::new(), TestIssuer::new());
-    let checks: [Revocation; 2] =
-        [Arc::new(RevocationList::new()).into(), Revocation::new(Arc::new(SingleUse::new()))];
+    let checks: [Revocation; 2] = [Arc::new(RevocationList::new()).into(), Revocation::new(Arc::new(SingleUse::new()))];
     for check in checks {
         builder(&one).revocation(check.clone()).build().expect("the first clock");
         builder(&one).revocation(check.clone()).build().expect("the same clock");

@@ -130,7 +130,11 @@ async fn s14_09_without_a_recent_confirmation_of_each_source_what_is_not_revoked
     assert_eq!((feeds[0].age(), feeds[1].age()), (None, None));
     feeds[0].confirm();
     let answer = service.get("/", &good).await;
-    assert_eq!((answer.status, answer.code().as_str()), (503, "revocation_unavailable"), "the other was never confirmed");
+    assert_eq!(
+        (answer.status, answer.code().as_str()),
+        (503, "revocation_unavailable"),
+        "the other was never confirmed"
+    );
     assert_eq!(service.get("/", &bad).await.status, 401, "what is known counts");
     feeds[1].confirm();
     assert_eq!((service.get("/", &good).await.status, service.get("/", &bad).await.status), (200, 401));
@@ -175,13 +179,17 @@ async fn s14_09_s15_01_a_notice_without_room_leaves_its_issuer_unknown_until_its
     let (revoked, good_one) = (verified(&issuer, revoked).await, verified(&issuer, good_one).await);
     let of_other = verified(&other, good(&other)).await;
     let now = issuer.clock().now();
-    let notice = |id: &str, lives| RevocationNotice::token(issuer.name(), id, now.saturating_add(lives)).expect("valid");
+    let notice =
+        |id: &str, lives| RevocationNotice::token(issuer.name(), id, now.saturating_add(lives)).expect("valid");
     for id in ["0", "1"] {
         feed.apply(&notice(id, HOUR)).expect("room");
     }
     assert_eq!([status(&list, &revoked), status(&list, &good_one)], [Revoked, Valid]);
     assert_eq!(feed.apply(&notice("2", HOUR)), Err(SinkError::Full));
-    assert_eq!([status(&list, &revoked), status(&list, &good_one), status(&list, &of_other)], [Revoked, Unknown, Valid]);
+    assert_eq!(
+        [status(&list, &revoked), status(&list, &good_one), status(&list, &of_other)],
+        [Revoked, Unknown, Valid]
+    );
     feed.confirm();
     assert_eq!(status(&list, &good_one), Unknown, "a confirmation brings no notice back");
     assert_eq!(RevocationSink::revoke(&list, notice("3", lifetime)).await, Err(SinkError::Full), "its sender knows");

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use countersign::authz::claim;
 use countersign::clock::{Clock, SystemClock};
-use countersign::revocation::{RevocationList, RevocationCheck, SingleUse};
+use countersign::revocation::{RevocationCheck, RevocationList, SingleUse};
 use countersign::verify::Verifier;
 use countersign_core::integration::{RequestContext, Step};
 use countersign_core::verify::Verified;

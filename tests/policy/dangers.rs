@@ -16,7 +16,7 @@ use countersign::keys::{FailoverKeys, RemoteKeys};
 use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, ClientCredentials, Outbound, StaticToken};
 use countersign::policy::{NeedsAudience, Policy, TrustedIssuer, danger};
 use countersign::reload::PolicyFile;
-use countersign::revocation::{RevocationList, Revocation, UnknownPolicy};
+use countersign::revocation::{Revocation, RevocationList, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
 use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, IssuerBuilder, IssuerConfig};

@@ -10,7 +10,7 @@ use countersign::key::{KeySet, StaticKeys};
 use countersign::policy::NeedsAudience;
 use countersign::queue::{MAX_QUEUE_AGE, QueueVerifier};
 use countersign::revocation::{
-    RevocationList, Revocation, RevocationCheck, RevocationQuery, RevocationStatus, UnknownPolicy,
+    Revocation, RevocationCheck, RevocationList, RevocationQuery, RevocationStatus, UnknownPolicy,
 };
 use countersign::verify::{Verified, Verifier};
 use countersign_test::{Attack, TestIssuer, TokenDraft};

@@ -57,7 +57,9 @@ pub use crate::token::{decode_base64url, has_unique_names};
 pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
-pub use crate::verify::identifiers::{IdentifierKind, SessionIdentifier, identifier_digest, session_identifier, token_identifier};
+pub use crate::verify::identifiers::{
+    IdentifierKind, SessionIdentifier, identifier_digest, session_identifier, token_identifier,
+};
 pub use crate::verify::introspected::{
     Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,
 };

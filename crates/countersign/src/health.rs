@@ -17,6 +17,8 @@ use countersign_core::verify::TransactionVerifier;
 use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
+use crate::revocation::RevocationList;
+
 /// The longest pause between two attempts while waiting for keys.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
@@ -37,6 +39,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 #[derive(Clone, Debug)]
 pub struct Health {
     verifier: Verifier,
+    revocations: Option<Arc<RevocationList>>,
     #[cfg(feature = "txn")]
     transactions: Option<TransactionVerifier>,
 }
@@ -69,6 +72,7 @@ impl Health {
     pub fn new(verifier: &Verifier) -> Self {
         Health {
             verifier: verifier.clone(),
+            revocations: None,
             #[cfg(feature = "txn")]
             transactions: None,
         }
@@ -90,6 +94,25 @@ impl Health {
     #[must_use]
     pub fn transactions(self, transactions: &TransactionVerifier) -> Self {
         Health { transactions: Some(transactions.clone()), ..self }
+    }
+
+    /// Adds a list of revocations to the response of the readiness endpoint. It does not count for readiness: which requests are
+    /// answered while the list is incomplete is up to the [`UnknownPolicy`](crate::revocation::UnknownPolicy).
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::health::Health;
+    /// use countersign::revocation::RevocationList;
+    /// use countersign::verify::Verifier;
+    ///
+    /// fn health(verifier: &Verifier, list: &Arc<RevocationList>) -> Health {
+    ///     Health::new(verifier).revocations(list)
+    /// }
+    /// # let _ = health;
+    /// ```
+    #[must_use]
+    pub fn revocations(self, list: &Arc<RevocationList>) -> Self {
+        Health { revocations: Some(Arc::clone(list)), ..self }
     }
 
     /// The key sources, each with the name in reports.

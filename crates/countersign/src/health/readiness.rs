@@ -26,7 +26,8 @@ impl Health {
     /// ```
     ///
     /// `status` is `ready` or `not_ready`; `keys` is `ready`, `degraded` (usable, but newer ones cannot be fetched) or `not_ready`.
-    /// `is_latest` is false if a newer policy was refused.
+    /// `is_latest` is false if a newer policy was refused. With a [list of revocations](Self::revocations) there is a member of
+    /// that name too: `{ "is_complete": true, "entries": 12, "refused": 0, "age_seconds": 1 }`.
     ///
     /// Add it after the layer, so that it needs no token.
     ///
@@ -64,11 +65,19 @@ impl Health {
         let is_ready = report.iter().all(|(_, health)| health.is_ready());
         let issuers: Vec<_> =
             report.iter().map(|(issuer, health)| json!({ "issuer": issuer, "keys": name(health) })).collect();
-        let body = json!({
+        let mut body = json!({
             "status": if is_ready { "ready" } else { "not_ready" },
             "policy": { "fingerprint": self.verifier.fingerprint().to_string(), "is_latest": self.policy_error().is_none() },
             "issuers": issuers,
         });
+        if let Some(stats) = self.revocations.as_ref().map(|list| list.stats()) {
+            body["revocations"] = json!({
+                "is_complete": stats.is_complete,
+                "entries": stats.entries,
+                "refused": stats.refused,
+                "age_seconds": stats.age.map(|age| age.as_secs()),
+            });
+        }
         let mut response = Response::new(Bytes::from(body.to_string()));
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, header::HeaderValue::from_static("application/json"));

@@ -11,10 +11,11 @@ use countersign_core::integration::{still_accepts, still_accepts_transaction};
 use countersign_core::token::CredentialKind;
 use countersign_core::verify::{TransactionToken, Verified};
 use http::Extensions;
-use tokio::time::timeout;
+use tokio::time::{Instant, timeout};
 
+use super::recheck::Recheck;
 use crate::authenticate::{AskedAbout, Authenticated, LayerContext};
-use crate::revocation::{RevocationOutcome, RevocationQuery};
+use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery};
 use crate::telemetry;
 
 /// The longest sleep before the clock is read again, to notice a clock that was set or a machine that was suspended, and the
@@ -23,8 +24,9 @@ const CLOCK_CHECK_INTERVAL: Duration = Duration::from_secs(60);
 
 /// The end of the caller's token: its expiry (`exp`), by the clock of the layer that verified it.
 ///
-/// If the layer has a [revocation check](crate::revocation), it is asked again once a minute, and a token that was revoked ends
-/// then. A status that is unknown counts by the layer's [`UnknownPolicy`](crate::revocation::UnknownPolicy).
+/// If the layer has a [revocation check](crate::revocation), it is asked again once a minute, and within a second of each of its
+/// [changes](crate::revocation::RevocationCheck::changes), though at most once a second: a token that was revoked ends then. So a
+/// [`RevocationList`](crate::revocation::RevocationList) ends streams at once. A status that is unknown counts by the layer's [`UnknownPolicy`](crate::revocation::UnknownPolicy).
 ///
 /// Once a minute the token is also compared with the policy and the keys in force. It ends if they would refuse a request with
 /// it, or give it other authorities: its key was withdrawn, its issuer is no longer trusted, it became older than `max_age`, or
@@ -95,13 +97,22 @@ impl TokenEnd {
 
     /// Waits as [`reached`](Self::reached), and returns this value.
     pub(super) async fn after_end(self) -> Self {
+        let changes = self.context.revocation.as_ref().map(Revocation::changes);
+        let mut recheck = Recheck::new(changes.unwrap_or_default());
+        let mut whole_check_at = Instant::now() + CLOCK_CHECK_INTERVAL;
         loop {
             let remaining = self.remaining();
             if remaining.is_zero() {
                 return self;
             }
-            tokio::time::sleep(remaining.min(CLOCK_CHECK_INTERVAL)).await;
-            if self.has_end_within(self.is_accepted()).await {
+            let deadline = whole_check_at.min(Instant::now() + remaining);
+            let is_over = if recheck.changed_before(deadline).await {
+                self.has_end_within(self.is_unrevoked(Revocation::query_changed)).await
+            } else {
+                whole_check_at = Instant::now() + CLOCK_CHECK_INTERVAL;
+                self.has_end_within(self.is_accepted()).await
+            };
+            if is_over {
                 return self;
             }
         }
@@ -147,8 +158,13 @@ impl TokenEnd {
                 return false;
             }
         }
+        self.is_unrevoked(Revocation::query_again).await
+    }
+
+    /// Asks the revocation check by `query`.
+    async fn is_unrevoked(&self, query: impl Fn(&Revocation, &Arc<Verified>) -> RevocationQuery) -> bool {
         let LayerContext { revocation: Some(revocation), samples, clock, .. } = &*self.context else { return true };
-        let status = match revocation.query_again(&self.verified) {
+        let status = match query(revocation, &self.verified) {
             RevocationQuery::Known(status) => status,
             RevocationQuery::Pending(status) => status.await,
         };

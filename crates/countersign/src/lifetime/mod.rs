@@ -24,6 +24,7 @@ mod body;
 mod end;
 mod future;
 mod layer;
+mod recheck;
 mod service;
 
 pub use action::TokenEndAction;

@@ -14,7 +14,7 @@ use countersign_core::verify::Verifier;
 
 use super::names::{
     AUTHENTICATED, CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REPLAY_ENTRIES,
-    REPLAY_REFUSALS, REQUESTS, VERIFICATIONS,
+    REPLAY_REFUSALS, REQUESTS, REVOCATIONS, REVOCATIONS_AGE, REVOCATIONS_COMPLETE, REVOCATIONS_REFUSED, VERIFICATIONS,
 };
 #[cfg(feature = "outbound")]
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
@@ -23,6 +23,7 @@ use super::names::{INTROSPECTIONS, INTROSPECTIONS_WAITING};
 use crate::authenticate::AuthenticateLayer;
 #[cfg(feature = "outbound")]
 use crate::outbound::Outbound;
+use crate::revocation::RevocationList;
 use crate::telemetry::counts;
 
 /// The numbers of a service: its verifier, its outbound client, and all layers of the process.
@@ -39,6 +40,7 @@ struct Sources {
     #[cfg(feature = "introspection")]
     introspection: Option<AuthenticateLayer>,
     replays: Option<AuthenticateLayer>,
+    revocations: Option<Arc<RevocationList>>,
     #[cfg(feature = "txn")]
     transactions: Option<TransactionVerifier>,
     #[cfg(feature = "metrics")]
@@ -56,6 +58,7 @@ impl Metrics {
             #[cfg(feature = "introspection")]
             introspection: None,
             replays: None,
+            revocations: None,
             #[cfg(feature = "txn")]
             transactions: None,
             #[cfg(feature = "metrics")]
@@ -101,6 +104,24 @@ impl Metrics {
     #[must_use]
     pub fn replays(self, layer: &AuthenticateLayer) -> Self {
         Metrics(Arc::new(Sources { replays: Some(layer.clone()), ..Sources::clone(&self.0) }))
+    }
+
+    /// Adds this list of revocations.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::metrics::Metrics;
+    /// use countersign::revocation::RevocationList;
+    /// use countersign::verify::Verifier;
+    ///
+    /// fn metrics(verifier: &Verifier, list: &Arc<RevocationList>) -> Metrics {
+    ///     Metrics::new(verifier).revocations(list)
+    /// }
+    /// # let _ = metrics;
+    /// ```
+    #[must_use]
+    pub fn revocations(self, list: &Arc<RevocationList>) -> Self {
+        Metrics(Arc::new(Sources { revocations: Some(Arc::clone(list)), ..Sources::clone(&self.0) }))
     }
 
     /// Adds the keys of transaction tokens, whose service is named by its trust domain in the label `issuer`.
@@ -163,6 +184,14 @@ impl Metrics {
             ] {
                 count(&REPLAY_REFUSALS, &[("result", result)], MetricValue::Count(number));
             }
+        }
+        if let Some(stats) = self.0.revocations.as_ref().map(|list| list.stats()) {
+            count(&REVOCATIONS, &[], level(stats.entries));
+            if let Some(age) = stats.age {
+                count(&REVOCATIONS_AGE, &[], MetricValue::Level(age.as_secs_f64()));
+            }
+            count(&REVOCATIONS_COMPLETE, &[], level(usize::from(stats.is_complete)));
+            count(&REVOCATIONS_REFUSED, &[], MetricValue::Count(stats.refused));
         }
         let stats = verifier.stats();
         for (result, number) in [

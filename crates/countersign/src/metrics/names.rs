@@ -153,9 +153,38 @@ pub(super) const REPLAY_REFUSALS: Metric = metric(
     "Proofs that the store of used proofs refused, by result: used, forgotten, share_used_up, unavailable",
 );
 
+pub(super) const REVOCATIONS: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_revocations",
+    "countersign.revocations",
+    "{revocation}",
+    "Revocations in the memory of this process",
+);
+pub(super) const REVOCATIONS_AGE: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_revocations_age_seconds",
+    "countersign.revocations.age",
+    "s",
+    "Time since the list of revocations was last confirmed to be complete, by the slowest of its feeds",
+);
+pub(super) const REVOCATIONS_COMPLETE: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_revocations_complete",
+    "countersign.revocations.complete",
+    "1",
+    "1 if the list of revocations is complete, 0 if statuses are unknown",
+);
+pub(super) const REVOCATIONS_REFUSED: Metric = metric(
+    MetricKind::Counter,
+    "countersign_revocations_refused_total",
+    "countersign.revocations.refused",
+    "{revocation}",
+    "Revocations for which the list had no room",
+);
+
 /// Every metric, in the order of the documentation.
 #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "described on publication"))]
-pub(super) const ALL: [Metric; 18] = [
+pub(super) const ALL: [Metric; 22] = [
     REQUESTS,
     AUTHENTICATED,
     VERIFICATIONS,
@@ -174,4 +203,8 @@ pub(super) const ALL: [Metric; 18] = [
     INTROSPECTIONS_WAITING,
     REPLAY_ENTRIES,
     REPLAY_REFUSALS,
+    REVOCATIONS,
+    REVOCATIONS_AGE,
+    REVOCATIONS_COMPLETE,
+    REVOCATIONS_REFUSED,
 ];

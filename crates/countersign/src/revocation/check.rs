@@ -9,6 +9,8 @@ use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
+use super::changes::RevocationChanges;
+
 /// Looks up whether a verified token was revoked after it was issued.
 ///
 /// The layer asks once for each request, after all other checks. A status that is in memory is returned at once. One that is
@@ -43,10 +45,17 @@ pub trait RevocationCheck: Send + Sync + Debug + 'static {
 
     /// Looks up the status of `token` again, while a response to its caller is still running.
     ///
-    /// Asked by [`lifetime`](crate::lifetime) once a minute. A check that accepts a token once must not count this. Default:
+    /// Asked by [`lifetime`](crate::lifetime) once a minute, and after [changes](Self::changes). A check that accepts a token once must not count this. Default:
     /// [`check`](Self::check).
     fn recheck(&self, token: &Arc<Verified>) -> RevocationQuery {
         self.check(token)
+    }
+
+    /// The news of revocations, so that running responses are asked about again within a second of each.
+    ///
+    /// Default: `None`; they are asked about once a minute.
+    fn changes(&self) -> Option<RevocationChanges> {
+        None
     }
 
     /// Takes the clock of the verifier whose layer uses this check, and returns the faults of this use.

@@ -4,6 +4,7 @@
 //! its text, which has several spellings. [`RevocationList`] and [`SingleUse`], which revokes a token by its first use,
 //! are built in. Other checks implement [`RevocationCheck`].
 
+mod changes;
 mod check;
 mod list;
 mod name;
@@ -12,11 +13,12 @@ mod shares;
 mod single_use;
 mod unknown_policy;
 
+pub use changes::{RevocationChanges, RevocationSignal};
 pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationStatus};
 pub use countersign_core::revocation::{
     InvalidNotice, MAX_NOTICE_BYTES, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
 };
-pub use list::{RevocationFeed, RevocationList, RevocationsFull};
+pub use list::{RevocationFeed, RevocationList, RevocationStats, RevocationsFull};
 pub use single_use::SingleUse;
 pub(crate) use unknown_policy::RevocationOutcome;
 pub use unknown_policy::{Revocation, UnknownPolicy};

@@ -9,6 +9,7 @@ use countersign_core::clock::Clock;
 use countersign_core::error::Fault;
 use countersign_core::verify::Verified;
 
+use super::changes::RevocationChanges;
 use super::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use crate::telemetry::{self, Samples};
 
@@ -118,22 +119,36 @@ impl Revocation {
 
     /// Queries the status of a token within the timeout. Waiting needs a tokio runtime.
     pub(crate) fn query(&self, token: &Arc<Verified>) -> RevocationQuery {
-        self.ask(|check| check.check(token))
+        Self::ask(self.timeout, self.checks(), |check| check.check(token))
     }
 
     /// Queries the status again, of a token that was accepted before.
     pub(crate) fn query_again(&self, token: &Arc<Verified>) -> RevocationQuery {
-        self.ask(|check| check.recheck(token))
+        Self::ask(self.timeout, self.checks(), |check| check.recheck(token))
+    }
+
+    /// Queries it again of those checks that have told of a change, or may have.
+    pub(crate) fn query_changed(&self, token: &Arc<Verified>) -> RevocationQuery {
+        Self::ask(self.timeout, self.checks().filter(|check| check.changes().is_some()), |check| check.recheck(token))
+    }
+
+    /// The news of the checks that have some.
+    pub(crate) fn changes(&self) -> Vec<RevocationChanges> {
+        self.checks().filter_map(|check| check.changes()).collect()
     }
 
     fn checks(&self) -> impl Iterator<Item = &Arc<dyn RevocationCheck>> {
         std::iter::once(&self.check).chain(&self.others)
     }
 
-    fn ask(&self, ask: impl Fn(&dyn RevocationCheck) -> RevocationQuery) -> RevocationQuery {
+    fn ask<'c>(
+        timeout: Duration,
+        checks: impl Iterator<Item = &'c Arc<dyn RevocationCheck>>,
+        ask: impl Fn(&dyn RevocationCheck) -> RevocationQuery,
+    ) -> RevocationQuery {
         let mut status = RevocationStatus::Valid;
         let mut pending = Vec::new();
-        for check in self.checks() {
+        for check in checks {
             match ask(&**check) {
                 RevocationQuery::Known(RevocationStatus::Revoked) => {
                     return RevocationQuery::Known(RevocationStatus::Revoked);
@@ -156,7 +171,6 @@ impl Revocation {
             let is_over = pending.is_empty() || status == RevocationStatus::Revoked;
             if is_over { Poll::Ready(status) } else { Poll::Pending }
         });
-        let timeout = self.timeout;
         RevocationQuery::Pending(Box::pin(async move {
             tokio::time::timeout(timeout, all).await.unwrap_or(RevocationStatus::Unknown)
         }))

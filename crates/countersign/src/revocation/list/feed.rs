@@ -49,7 +49,7 @@ impl RevocationFeed {
     /// A feed of `list`, not confirmed yet.
     pub(super) fn new(list: Arc<RevocationList>, max_age: Duration) -> Self {
         let source = Arc::new(Source { max_age, confirmed_at: AtomicU64::new(0) });
-        list.add_source(Arc::clone(&source));
+        list.add_source(&source);
         RevocationFeed { list, source }
     }
 

@@ -8,9 +8,11 @@ mod full;
 mod identifiers;
 mod names;
 mod revocation_list;
+mod stats;
 mod table;
 mod writer;
 
 pub use feed::RevocationFeed;
 pub use full::RevocationsFull;
 pub use revocation_list::RevocationList;
+pub use stats::RevocationStats;

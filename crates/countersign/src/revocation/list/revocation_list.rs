@@ -7,9 +7,7 @@ use std::time::Duration;
 use arc_swap::ArcSwap;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
-use countersign_core::integration::{
-    Counter, IdentifierKind, SessionIdentifier, session_identifier, token_identifier,
-};
+use countersign_core::integration::{Counter, IdentifierKind, SessionIdentifier, session_identifier, token_identifier};
 use countersign_core::revocation::{RevocationNotice, RevocationSink, RevokedTokens, SinkFuture};
 use countersign_core::verify::Verified;
 
@@ -17,7 +15,9 @@ use super::feed::{RevocationFeed, Source};
 use super::full::RevocationsFull;
 use super::identifiers::Identifiers;
 use super::names::Names;
+use super::stats::RevocationStats;
 use super::writer::Writer;
+use crate::revocation::changes::{RevocationChanges, RevocationSignal};
 use crate::revocation::check::{RevocationCheck, RevocationQuery, RevocationStatus};
 use crate::revocation::name::{Kind, NameRef};
 use crate::revocation::retention::Retention;
@@ -73,6 +73,8 @@ pub struct RevocationList {
     /// Issuers with revocations that found no room; the empty name stands for all issuers.
     pub(super) refused: papaya::HashMap<Box<str>, ()>,
     pub(super) refusals: Counter,
+    /// Sent when what is revoked grows.
+    pub(super) signal: RevocationSignal,
     sources: ArcSwap<Vec<Arc<Source>>>,
     /// Held while an entry is added, so that the bound is exact.
     pub(super) writer: Mutex<Writer>,
@@ -91,6 +93,7 @@ impl RevocationList {
             names: Names::default(),
             refused: papaya::HashMap::new(),
             refusals: Counter::default(),
+            signal: RevocationSignal::new(),
             sources: ArcSwap::default(),
             writer: Mutex::new(Writer::new(MAX_REVOCATIONS)),
             max_entries: MAX_REVOCATIONS,
@@ -215,8 +218,28 @@ impl RevocationList {
         self.len() == 0
     }
 
-    pub(super) fn add_source(&self, source: Arc<Source>) {
-        self.sources.rcu(|sources| sources.iter().cloned().chain([Arc::clone(&source)]).collect::<Vec<_>>());
+    /// Numbers for dashboards and alarms.
+    ///
+    /// ```
+    /// use countersign::revocation::RevocationList;
+    ///
+    /// let stats = RevocationList::new().stats();
+    /// assert!(stats.is_complete && stats.entries == 0 && stats.age.is_none());
+    /// ```
+    #[must_use]
+    pub fn stats(&self) -> RevocationStats {
+        let sources = self.sources.load();
+        let ages = || sources.iter().map(|source| source.age(&self.retention));
+        RevocationStats {
+            entries: self.len(),
+            refused: self.refusals.sum(),
+            age: ages().collect::<Option<Vec<_>>>().and_then(|ages| ages.into_iter().max()),
+            is_complete: self.refused.is_empty() && !sources.iter().any(|source| source.is_stale(&self.retention)),
+        }
+    }
+
+    pub(super) fn add_source(&self, source: &Arc<Source>) {
+        self.sources.rcu(|sources| sources.iter().cloned().chain([Arc::clone(source)]).collect::<Vec<_>>());
     }
 
     /// Adds the revocation that a notice tells of.
@@ -272,11 +295,14 @@ impl RevocationList {
             return RevocationStatus::Unknown; // no revocation could name it
         }
         let is_revoked = |name| self.names.is_revoked(name, token.issued_at());
-        let actor = || token.actor_issuer().zip(token.actor());
-        let has_subjects = self.names.has(Kind::Subject);
-        if has_subjects && subject.is_some_and(|subject| is_revoked(NameRef::subject(issuer, subject)))
-            || has_subjects && actor().is_some_and(|(issuer, actor)| is_revoked(NameRef::subject(issuer, actor)))
-            || self.names.has(Kind::Client) && client.is_some_and(|client| is_revoked(NameRef::client(issuer, client)))
+        let is_subject_revoked = || {
+            let actor = token.actor_issuer().zip(token.actor());
+            subject.is_some_and(|subject| is_revoked(NameRef::subject(issuer, subject)))
+                || actor.is_some_and(|(issuer, actor)| is_revoked(NameRef::subject(issuer, actor)))
+        };
+        let is_client_revoked = || client.is_some_and(|client| is_revoked(NameRef::client(issuer, client)));
+        if self.names.has(Kind::Subject) && is_subject_revoked()
+            || self.names.has(Kind::Client) && is_client_revoked()
             || self.names.has(Kind::Issuer) && is_revoked(NameRef::all(Kind::Issuer, issuer))
         {
             return RevocationStatus::Revoked;
@@ -318,6 +344,10 @@ impl RevocationList {
 impl RevocationCheck for RevocationList {
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
         RevocationQuery::Known(self.status(token))
+    }
+
+    fn changes(&self) -> Option<RevocationChanges> {
+        Some(self.signal.changes())
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {

@@ -114,7 +114,9 @@ impl Table {
 }
 
 fn pack(tag: u16, value: Value) -> u64 {
-    u64::from(tag) << (2 * VALUE_BITS) | u64::from(value.term & MAX_VALUE) << VALUE_BITS | u64::from(value.unit & MAX_VALUE)
+    u64::from(tag) << (2 * VALUE_BITS)
+        | u64::from(value.term & MAX_VALUE) << VALUE_BITS
+        | u64::from(value.unit & MAX_VALUE)
 }
 
 fn unpack(rest: u64) -> (u16, Value) {
@@ -133,7 +135,8 @@ mod tests {
     fn what_was_added_is_found_and_nothing_else() {
         let mut random = fastrand::Rng::with_seed(5);
         // Few first parts and tags, so that many meet.
-        let mut key = || Key::new(u64::from(random.u8(..40)) << 59 | u64::from(random.u8(..3)), u16::from(random.u8(..4)));
+        let mut key =
+            || Key::new(u64::from(random.u8(..40)) << 59 | u64::from(random.u8(..3)), u16::from(random.u8(..4)));
         let table = Table::for_entries(500);
         let mut expected: HashMap<(u64, u16), Value> = HashMap::new();
         for number in 0..300 {

@@ -89,7 +89,9 @@ impl RevocationList {
             return Ok(());
         }
         let digest = identifier_digest(kind, issuer, name);
-        let unit = match self.identifiers.get(digest) {
+        let known = self.identifiers.get(digest);
+        let is_new = known.is_none();
+        let unit = match known {
             Some(known) => {
                 // Of two revocations of one name, the further-reaching counts.
                 term = term.join(Retention::unpack(known.term, self.max_retention, &writer.meant));
@@ -114,6 +116,9 @@ impl RevocationList {
         let is_attached = self.retention.is_attached();
         let is_over = &mut |packed| is_attached && self.may_remove(packed, meant, now);
         self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
+        if is_new {
+            self.signal.send();
+        }
         Ok(())
     }
 
@@ -144,7 +149,11 @@ impl RevocationList {
             }
         };
         self.names.add_kind(name.kind(), name.issuer(), entry.term);
+        let is_new = self.names.get(name).is_none_or(|known| known.issued_before < entry.issued_before);
         self.names.insert(name, entry);
+        if is_new {
+            self.signal.send();
+        }
         Ok(())
     }
 
@@ -158,6 +167,7 @@ impl RevocationList {
         writer.refused.insert(name.into(), term);
         self.refused.pin().insert(name.into(), ());
         self.refusals.increment();
+        self.signal.send();
     }
 
     /// Forgets the refused revocations whose time is over.
