@@ -16,6 +16,7 @@ mod paths;
 mod places;
 mod plain;
 mod protect;
+mod receivers;
 mod resource;
 mod revocation;
 mod revocation_list;

@@ -67,6 +67,8 @@ async fn s10_05_requests_keys_and_tokens_are_numbers_with_closed_labels() {
         (r#"countersign_verifications_total{result="verified"}"#.to_owned(), 2.0),
         (r#"countersign_verifications_total{result="cached"}"#.to_owned(), 2.0),
         ("countersign_cached_tokens".to_owned(), 2.0),
+        ("countersign_revocations".to_owned(), 1.0),
+        ("countersign_revocations_complete".to_owned(), 1.0),
         (format!(r#"countersign_keys_ready{{issuer="{}"}}"#, service.issuer), 1.0),
         (format!(r#"countersign_outbound_token_fetches_total{{origin="{}",result="ok"}}"#, service.target), 1.0),
         (format!(r#"countersign_outbound_token_fetches_total{{origin="{}",result="failed"}}"#, service.target), 0.0),

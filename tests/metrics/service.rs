@@ -8,11 +8,13 @@ use axum::http::header::AUTHORIZATION;
 use axum::http::{HeaderMap, Method};
 use axum::routing::{get, post};
 use countersign::app::RouteTable;
+use countersign::clock::UnixTime;
 use countersign::introspect::Introspection;
 use countersign::metrics::{DURATION_BUCKETS, Metrics};
 use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
 use countersign::proof::{Dpop, MemoryReplays};
+use countersign::revocation::{RevocationList, RevocationNotice};
 use countersign_gateway::{
     ClientRequest, DECISION_TIME_BUCKETS, ForeignHeaders, Gateway, GatewayMetrics, ReservedHeaders, Rules, Swap,
 };
@@ -33,6 +35,7 @@ pub struct Service {
     /// It takes bound tokens.
     bound: AuthenticateLayer,
     payments: String,
+    revoked: Arc<RevocationList>,
     verifier: Verifier,
     pub embedded: Issuer,
     embedded_secret: String,
@@ -117,7 +120,12 @@ impl Service {
         let gateway = gateway(&verifier, &tokens, &provider.token().subject("ann").audience("orders").sign()).await;
         let of_gateway = GatewayMetrics::new(&gateway, "nginx");
         of_gateway.clone().publish_every(Duration::from_millis(100));
-        let current = Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound);
+        let revoked = Arc::new(RevocationList::new());
+        let feed = revoked.feed(Duration::from_secs(3600));
+        feed.apply(&RevocationNotice::token("https://id.test", "one", UnixTime::MAX).expect("valid")).expect("room");
+        feed.confirm();
+        let current =
+            Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound).revocations(&revoked);
         current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
         IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
@@ -149,6 +157,7 @@ impl Service {
             asking,
             bound,
             payments: format!("{address}/payments"),
+            revoked,
             verifier,
             embedded,
             embedded_secret,
@@ -157,7 +166,11 @@ impl Service {
     }
 
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(&self.verifier).outbound(&self.outbound).introspection(&self.asking).replays(&self.bound)
+        Metrics::new(&self.verifier)
+            .outbound(&self.outbound)
+            .introspection(&self.asking)
+            .replays(&self.bound)
+            .revocations(&self.revoked)
     }
 
     /// A proof that is used three times.

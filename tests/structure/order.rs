@@ -27,7 +27,7 @@ pub const ORDERS: [Order; 9] = [
     },
     Order {
         krate: MAIN,
-        modules: "rt file fetch connection telemetry refresh client response audit revocation proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
+        modules: "rt file fetch connection telemetry refresh client response audit revocation receivers proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
                   extract grpc app integration prelude",
     },
     Order {

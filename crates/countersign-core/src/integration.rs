@@ -57,14 +57,16 @@ pub use crate::token::{decode_base64url, has_unique_names};
 pub use crate::verify::binding::Possession;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
-pub use crate::verify::identifiers::{
-    IdentifierKind, SessionIdentifier, identifier_digest, session_identifier, token_identifier,
-};
+pub use crate::verify::identified::{session_identifier, token_identifier};
+pub use crate::verify::identifiers::{IdentifierKind, SessionIdentifier, identifier_digest};
 pub use crate::verify::introspected::{
     Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,
 };
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::presented::{explain_presented, verify_presented};
+pub use crate::verify::security_event::{
+    EventCheck, LogoutEvent, MAX_EVENT_TOKEN_BYTES, SignalEvents, check_logout_token, check_signal_token,
+};
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
 pub use crate::verify::still_accepted::still_accepts;

@@ -8,7 +8,7 @@
 //! - [`introspect`]: opaque tokens, by asking the authorization server that issued them.
 //! - [`app`]: an app in which every route needs a token unless it states otherwise, with a table of its routes.
 //! - [`grpc`]: layer, guards and claims in tonic services.
-//! - [`revocation`]: checks for revoked and for single-use tokens.
+//! - [`revocation`]: checks for revoked and for single-use tokens; `receivers` of logouts and shared signals.
 //! - [`lifetime`]: the end of streams and downloads whose token expires.
 //! - [`audit`]: an event for each decision, as JSON lines or through `tracing`.
 //! - [`response`]: the responses to refused requests, and the metadata of the resource.
@@ -128,6 +128,8 @@ pub mod outbound;
 pub mod prelude;
 pub mod proof;
 pub mod queue;
+#[cfg(feature = "axum")]
+pub mod receivers;
 #[cfg(feature = "_fetch")]
 #[cfg_attr(
     not(all(feature = "remote-keys", feature = "outbound")),

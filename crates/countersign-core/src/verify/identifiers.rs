@@ -1,11 +1,7 @@
-//! Digests of the identifiers of a token, by which lists of revocations find it.
+//! Digests of identifiers, by which lists of revocations find tokens.
 
 use std::sync::OnceLock;
 
-use serde::Deserialize;
-use serde_json::Value;
-
-use super::verified::Verified;
 use crate::digest::{DigestKey, KeyedDigest};
 
 /// A kind of identifier of tokens. Identifiers of two kinds are never equal.
@@ -38,8 +34,8 @@ pub enum SessionIdentifier {
 /// The digests of one token, each computed when it is first asked for.
 #[derive(Debug, Default)]
 pub(crate) struct Identifiers {
-    token: OnceLock<KeyedDigest>,
-    session: OnceLock<SessionIdentifier>,
+    pub(super) token: OnceLock<KeyedDigest>,
+    pub(super) session: OnceLock<SessionIdentifier>,
 }
 
 /// The digest of an identifier under a key of this process.
@@ -52,42 +48,4 @@ pub fn identifier_digest(kind: IdentifierKind, issuer: &str, name: &str) -> Keye
     };
     let length = issuer.len().to_le_bytes(); // no other issuer and name make the same bytes
     KEY.get_or_init(DigestKey::random).digest_parts(&[kind, &length, issuer.as_bytes(), name.as_bytes()])
-}
-
-/// The digest of the token's issuer and `jti`; `None` if it has no `jti` or an empty one.
-#[must_use]
-#[inline]
-pub fn token_identifier(token: &Verified) -> Option<KeyedDigest> {
-    let digest = &token.identifiers().token;
-    if let Some(known) = digest.get() {
-        return Some(*known);
-    }
-    let id = token.token_id().filter(|id| !id.is_empty())?;
-    Some(*digest.get_or_init(|| identifier_digest(IdentifierKind::Token, token.issuer(), id)))
-}
-
-/// The digest of the token's issuer and `sid`. The claims of a token are decoded for it once.
-#[must_use]
-#[inline]
-pub fn session_identifier(token: &Verified) -> SessionIdentifier {
-    *token.identifiers().session.get_or_init(|| read_session(token))
-}
-
-fn read_session(token: &Verified) -> SessionIdentifier {
-    /// The one claim.
-    #[derive(Deserialize)]
-    struct Claims {
-        #[serde(default)]
-        sid: Option<Value>,
-    }
-    if token.grants().distributed.contains("sid") {
-        return SessionIdentifier::Unreadable;
-    }
-    match token.decode::<Claims>() {
-        Ok(Claims { sid: None }) => SessionIdentifier::Absent,
-        Ok(Claims { sid: Some(Value::String(name)) }) if !name.is_empty() => {
-            SessionIdentifier::Digest(identifier_digest(IdentifierKind::Session, token.issuer(), &name))
-        }
-        Ok(_) | Err(_) => SessionIdentifier::Unreadable,
-    }
 }

@@ -49,7 +49,7 @@ pub struct Verified {
     clock: Arc<dyn Clock>,
     /// `txn`, if it is a transaction token.
     transaction: Option<Box<str>>,
-    /// What lists of revocations find it by.
+    /// The digests by which lists of revocations find it.
     identifiers: Identifiers,
 }
 

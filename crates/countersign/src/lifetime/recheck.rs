@@ -106,7 +106,10 @@ mod tests {
         let (first, second) = (RevocationSignal::new(), RevocationSignal::new());
         let mut recheck = Recheck::new(vec![first.changes(), second.changes()]);
         let soon = || Instant::now() + Duration::from_secs(5);
-        assert!(recheck.changed_before(soon()).await && recheck.changed_before(soon()).await, "the first is at hand");
+        assert!(
+            recheck.changed_before(soon()).await && recheck.changed_before(soon()).await,
+            "the first is there from the start"
+        );
         assert!(!recheck.changed_before(soon()).await);
         second.send();
         assert!(recheck.changed_before(soon()).await && !recheck.changed_before(soon()).await);

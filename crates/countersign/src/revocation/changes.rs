@@ -48,7 +48,7 @@ impl RevocationSignal {
         self.0.send_replace(());
     }
 
-    /// The changes from now on, for somebody who has not asked yet: the first is at hand.
+    /// The changes from now on. The first counts as having come already: nobody has asked yet.
     #[must_use]
     pub fn changes(&self) -> RevocationChanges {
         let mut receiver = self.0.subscribe();

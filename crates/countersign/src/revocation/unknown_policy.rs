@@ -127,7 +127,7 @@ impl Revocation {
         Self::ask(self.timeout, self.checks(), |check| check.recheck(token))
     }
 
-    /// Queries it again of those checks that have told of a change, or may have.
+    /// Queries the status again, of those checks that send changes.
     pub(crate) fn query_changed(&self, token: &Arc<Verified>) -> RevocationQuery {
         Self::ask(self.timeout, self.checks().filter(|check| check.changes().is_some()), |check| check.recheck(token))
     }

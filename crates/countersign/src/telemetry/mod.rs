@@ -46,6 +46,9 @@
 //! | `countersign::guard` | ERROR, at most 10 per second | `the layer takes no transaction tokens, and the requirement reads them; …` | `requirement`, `fix`, `unlogged` |
 //! | `countersign::guard` | ERROR, at most 10 per second | `a check in a handler cannot see the request; answering 500` | `requirement`, `fix`, `unlogged` |
 //! | `countersign::lifetime` | INFO, at most 10 per second | `response outlived its token` | `outcome`, `unlogged` |
+//! | `countersign::receivers` | INFO | `security event taken`: a logout, or shared signals | `receiver`, `issuer` |
+//! | `countersign::receivers` | INFO, at most 10 per second and code | `security event refused` | `receiver`, `code`, `detail`, `unlogged` |
+//! | `countersign::receivers` | WARN, at most 10 per second | `security event not taken: keys or the sink are unavailable` | `receiver`, `detail`, `unlogged` |
 //! | `countersign::extract` | INFO, at most 10 per second | `claims do not match the expected type` | `expected`, `error`, `unlogged` |
 //! | `countersign::keys` | INFO if keys changed, else DEBUG; of resolved issuers at most 10 per second | `keys fetched` or `keys fetched, unchanged` | `source`, `forced`, `keys`, `added`, `removed` (the first 8 thumbprints), `unlogged` |
 //! | `countersign::keys` | WARN, of resolved issuers at most 10 per second | `key fetch failed` | `source`, `forced`, `error`, `age` (seconds, of the current keys), `unlogged` |
@@ -106,6 +109,8 @@ mod keys;
 mod outbound;
 #[cfg(feature = "remote-keys")]
 mod policy;
+#[cfg(feature = "axum")]
+mod receivers;
 mod requests;
 mod samples;
 mod trace_parent;
@@ -140,6 +145,8 @@ pub(crate) use outbound::{secret_file_changed, secret_file_unusable};
 pub(crate) use policy::{bundle_not_pulled, bundle_refused, bundle_replaced, bundle_usable, last_good_unusable};
 #[cfg(feature = "remote-keys")]
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
+#[cfg(feature = "axum")]
+pub(crate) use receivers::{security_event_not_taken, security_event_refused, security_event_taken};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
     no_such_parameter, no_transaction, other_scheme, refused, refused_proof, refused_transaction, repeated_parameter,

@@ -2,13 +2,12 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::revocation::{RevocationNotice, SinkError};
 
 use super::revocation_list::RevocationList;
-use crate::revocation::retention::{Moment, Retention};
+use super::source::Source;
 
 /// Keeps a list up to date from one source, such as a stream; [`RevocationList::feed`] makes it.
 ///
@@ -37,22 +36,21 @@ pub struct RevocationFeed {
     source: Arc<Source>,
 }
 
-/// The age of what came from one source.
-#[derive(Debug)]
-pub(super) struct Source {
-    max_age: Duration,
-    /// The last confirmation; 0 before the first.
-    confirmed_at: AtomicU64,
+impl RevocationList {
+    /// A feed of this list from one source. As long as the source has not confirmed that the list is complete, or not within
+    /// `max_age`, statuses that are not revoked are unknown, and the
+    /// [`UnknownPolicy`](crate::revocation::UnknownPolicy) decides.
+    ///
+    /// Make one feed for each source, before the list is used.
+    #[must_use]
+    pub fn feed(self: &Arc<Self>, max_age: Duration) -> RevocationFeed {
+        let source = Arc::new(Source::new(max_age));
+        self.add_source(&source);
+        RevocationFeed { list: Arc::clone(self), source }
+    }
 }
 
 impl RevocationFeed {
-    /// A feed of `list`, not confirmed yet.
-    pub(super) fn new(list: Arc<RevocationList>, max_age: Duration) -> Self {
-        let source = Arc::new(Source { max_age, confirmed_at: AtomicU64::new(0) });
-        list.add_source(&source);
-        RevocationFeed { list, source }
-    }
-
     /// Adds a revocation to the list, for all requests that come after this returns.
     ///
     /// # Errors
@@ -69,7 +67,7 @@ impl RevocationFeed {
     /// States that the list now has everything that the source had at this moment.
     pub fn confirm(&self) {
         self.list.sweep_refused();
-        self.source.confirmed_at.store(self.list.retention.moment().0, Ordering::Release);
+        self.source.confirm(&self.list.retention);
     }
 
     /// The time since the last confirmation; `None` before the first.
@@ -79,25 +77,10 @@ impl RevocationFeed {
     }
 }
 
-impl Source {
-    #[inline]
-    pub(super) fn is_stale(&self, retention: &Retention) -> bool {
-        self.age(retention).is_none_or(|age| age > self.max_age)
-    }
-
-    #[inline]
-    pub(super) fn age(&self, retention: &Retention) -> Option<Duration> {
-        match self.confirmed_at.load(Ordering::Acquire) {
-            0 => None,
-            moment => Some(retention.age(Moment(moment))),
-        }
-    }
-}
-
 impl fmt::Debug for RevocationFeed {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RevocationFeed")
-            .field("max_age", &self.source.max_age)
+            .field("max_age", &self.source.max_age())
             .field("age", &self.age())
             .finish_non_exhaustive()
     }

@@ -3,11 +3,13 @@
 //! Identifiers of tokens and sessions, of which there may be a million, are in a flat table of digests. Subjects, clients and
 //! issuers whose tokens are revoked up to a time are few, and in a map.
 
+mod adding;
 mod feed;
 mod full;
 mod identifiers;
 mod names;
 mod revocation_list;
+mod source;
 mod stats;
 mod table;
 mod writer;

@@ -11,10 +11,10 @@ use countersign_core::integration::{Counter, IdentifierKind, SessionIdentifier, 
 use countersign_core::revocation::{RevocationNotice, RevocationSink, RevokedTokens, SinkFuture};
 use countersign_core::verify::Verified;
 
-use super::feed::{RevocationFeed, Source};
 use super::full::RevocationsFull;
 use super::identifiers::Identifiers;
 use super::names::Names;
+use super::source::Source;
 use super::stats::RevocationStats;
 use super::writer::Writer;
 use crate::revocation::changes::{RevocationChanges, RevocationSignal};
@@ -116,16 +116,6 @@ impl RevocationList {
     pub fn max_retention(mut self, longest: Duration) -> Self {
         self.max_retention = longest;
         self
-    }
-
-    /// A feed of this list from one source. As long as the source has not confirmed that the list is complete, or not within
-    /// `max_age`, statuses that are not revoked are unknown, and the
-    /// [`UnknownPolicy`](crate::revocation::UnknownPolicy) decides.
-    ///
-    /// Make one feed for each source, before the list is used.
-    #[must_use]
-    pub fn feed(self: &Arc<Self>, max_age: Duration) -> RevocationFeed {
-        RevocationFeed::new(Arc::clone(self), max_age)
     }
 
     /// Revokes this token, such as at its holder's sign-out. Its subject (its client if it has none) fills at most half of its

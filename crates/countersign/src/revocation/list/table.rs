@@ -21,14 +21,14 @@ pub(super) struct Key {
     tag: u16,
 }
 
-/// What an entry has besides its digest, each of 24 bits.
+/// The numbers of an entry besides its digest, each of 24 bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value {
     pub(super) term: u32,
     pub(super) unit: u32,
 }
 
-/// Where a search ends.
+/// The end of a search.
 enum Place {
     Entry(usize),
     Empty(usize),

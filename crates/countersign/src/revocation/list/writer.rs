@@ -1,19 +1,12 @@
-//! The one writer of a list: bounds, shares, and the removal of what is over.
+//! The state of the one writer of a list: bounds and shares.
 
 use std::collections::HashMap;
 use std::hash::{BuildHasher, RandomState};
-use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
-use countersign_core::clock::UnixTime;
-use countersign_core::integration::{IdentifierKind, NestedUnit, NestedUnits, identifier_digest};
+use countersign_core::integration::{NestedUnit, NestedUnits};
 
-use super::full::RevocationsFull;
-use super::names::Entry;
-use super::revocation_list::RevocationList;
-use super::table::Value;
-use crate::revocation::name::{Kind, NameRef};
-use crate::revocation::retention::{MeantTimes, Retention, Term};
+use crate::revocation::retention::{MeantTimes, Term};
 use crate::revocation::shares::Holder;
 
 /// The most revoked subjects, clients and issuers of one issuer, which take about 500 bytes each.
@@ -22,23 +15,20 @@ const MAX_REVOKED_NAMES: usize = 65_536;
 /// The most entries for which a list has numbers: each may have two keys of its own in the budget.
 const MOST_ENTRIES: usize = 1 << 21;
 
-/// The time between two searches for entries that are over, so that refused revocations cost no search each.
-const SWEEP_EVERY: Duration = Duration::from_secs(1);
+/// The most issuers whose refused revocations are distinguished.
+pub(super) const MAX_REFUSED: usize = 1_024;
 
-/// The most issuers whose refused revocations are told apart.
-const MAX_REFUSED: usize = 1_024;
-
-/// What only the writer reads.
+/// The state that only the writer reads.
 #[derive(Debug)]
 pub(super) struct Writer {
-    identifiers: NestedUnits<2>,
-    names: NestedUnits<1>,
+    pub(super) identifiers: NestedUnits<2>,
+    pub(super) names: NestedUnits<1>,
     hasher: RandomState,
-    meant: MeantTimes,
+    pub(super) meant: MeantTimes,
     /// The terms of refused revocations, by issuer; the empty name stands for all issuers.
-    refused: HashMap<Box<str>, Term>,
+    pub(super) refused: HashMap<Box<str>, Term>,
     /// The monotonic time of the last search for entries that are over.
-    swept_at: Option<Duration>,
+    pub(super) swept_at: Option<Duration>,
 }
 
 impl Writer {
@@ -58,160 +48,13 @@ impl Writer {
         }
     }
 
-    fn take_identifier(&mut self, issuer: &str, holder: Option<Holder<'_>>) -> Option<NestedUnit> {
+    pub(super) fn take_identifier(&mut self, issuer: &str, holder: Option<Holder<'_>>) -> Option<NestedUnit> {
         let outer = self.hasher.hash_one((issuer, holder.is_some()));
         let inner = holder.map(|holder| self.hasher.hash_one(holder));
         self.identifiers.take([Some(outer), inner]).ok()
     }
 
-    fn take_name(&mut self, issuer: &str) -> Option<NestedUnit> {
+    pub(super) fn take_name(&mut self, issuer: &str) -> Option<NestedUnit> {
         self.names.take([Some(self.hasher.hash_one(issuer))]).ok()
-    }
-}
-
-impl RevocationList {
-    pub(super) fn lock(&self) -> MutexGuard<'_, Writer> {
-        self.writer.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn add_identifier(
-        &self,
-        kind: IdentifierKind,
-        issuer: &str,
-        name: &str,
-        holder: Option<Holder<'_>>,
-        expires_at: UnixTime,
-    ) -> Result<(), RevocationsFull> {
-        let writer = &mut *self.lock();
-        let mut term = self.retention.term(expires_at, None, self.max_retention);
-        let now = self.retention.sweep_time();
-        if self.is_over_already(term, now) {
-            return Ok(());
-        }
-        let digest = identifier_digest(kind, issuer, name);
-        let known = self.identifiers.get(digest);
-        let is_new = known.is_none();
-        let unit = match known {
-            Some(known) => {
-                // Of two revocations of one name, the further-reaching counts.
-                term = term.join(Retention::unpack(known.term, self.max_retention, &writer.meant));
-                known.unit
-            }
-            None => {
-                let unit = writer.take_identifier(issuer, holder).or_else(|| {
-                    self.sweep(writer);
-                    writer.take_identifier(issuer, holder)
-                });
-                unit.ok_or(RevocationsFull)?.to_number()
-            }
-        };
-        writer.meant.add(term);
-        let kind = match kind {
-            IdentifierKind::Token => Kind::Token,
-            IdentifierKind::Session => Kind::Session,
-        };
-        self.names.add_kind(kind, issuer, term);
-        let Writer { identifiers, meant, .. } = writer;
-        let value = Value { term: term.pack(), unit };
-        let is_attached = self.retention.is_attached();
-        let is_over = &mut |packed| is_attached && self.may_remove(packed, meant, now);
-        self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
-        if is_new {
-            self.signal.send();
-        }
-        Ok(())
-    }
-
-    /// Adds the revocation of what `name` names, if it was issued before a time.
-    pub(super) fn add_name(
-        &self,
-        name: NameRef<'_>,
-        issued_before: UnixTime,
-        expires_at: UnixTime,
-    ) -> Result<(), RevocationsFull> {
-        let writer = &mut *self.lock();
-        let term = self.retention.term(expires_at, Some(issued_before), self.max_retention);
-        if self.is_over_already(term, self.retention.sweep_time()) {
-            return Ok(());
-        }
-        let entry = match self.names.get(name) {
-            Some(known) => Entry {
-                issued_before: issued_before.max(known.issued_before),
-                term: term.join(known.term),
-                unit: known.unit,
-            },
-            None => {
-                let unit = writer.take_name(name.issuer()).or_else(|| {
-                    self.sweep(writer);
-                    writer.take_name(name.issuer())
-                });
-                Entry { issued_before, term, unit: unit.ok_or(RevocationsFull)? }
-            }
-        };
-        self.names.add_kind(name.kind(), name.issuer(), entry.term);
-        let is_new = self.names.get(name).is_none_or(|known| known.issued_before < entry.issued_before);
-        self.names.insert(name, entry);
-        if is_new {
-            self.signal.send();
-        }
-        Ok(())
-    }
-
-    /// Notes that revocations of `issuer` are missing in this list until `expires_at`.
-    pub(super) fn note_refused(&self, issuer: &str, expires_at: UnixTime) {
-        let writer = &mut *self.lock();
-        let term = self.retention.term(expires_at, None, self.max_retention);
-        let is_known = writer.refused.contains_key(issuer);
-        let name = if is_known || writer.refused.len() < MAX_REFUSED { issuer } else { "" };
-        let term = writer.refused.get(name).map_or(term, |known| known.join(term));
-        writer.refused.insert(name.into(), term);
-        self.refused.pin().insert(name.into(), ());
-        self.refusals.increment();
-        self.signal.send();
-    }
-
-    /// Forgets the refused revocations whose time is over.
-    pub(super) fn sweep_refused(&self) {
-        let refused = self.refused.pin();
-        if refused.is_empty() {
-            return;
-        }
-        let writer = &mut *self.lock();
-        let now = self.retention.sweep_time();
-        writer.refused.retain(|issuer, term| {
-            let is_kept = !self.retention.may_remove(*term, now);
-            if !is_kept {
-                refused.remove(&**issuer);
-            }
-            is_kept
-        });
-    }
-
-    /// Removes the entries that are over, unless that was done just now.
-    fn sweep(&self, writer: &mut Writer) {
-        let elapsed = self.retention.elapsed();
-        if writer.swept_at.is_some_and(|last| elapsed.abs_diff(last) < SWEEP_EVERY) {
-            return;
-        }
-        writer.swept_at = Some(elapsed);
-        let now = self.retention.sweep_time();
-        let Writer { identifiers, names, meant, .. } = writer;
-        let is_over = &mut |packed| self.may_remove(packed, meant, now);
-        self.identifiers.sweep(is_over, &mut |unit| identifiers.give_back(unit));
-        self.names.sweep(&self.retention, now, &mut |unit| names.give_back(unit));
-        let is_over = |packed| {
-            let term = Retention::unpack(packed, self.max_retention, &MeantTimes::default());
-            self.retention.is_over(term, now)
-        };
-        meant.retain(is_over);
-    }
-
-    /// Returns whether no token that is meant is accepted any more, by the clock of the verifier.
-    fn is_over_already(&self, term: Term, now: UnixTime) -> bool {
-        self.retention.is_attached() && self.retention.may_remove(term, now)
-    }
-
-    fn may_remove(&self, packed: u32, meant: &MeantTimes, now: UnixTime) -> bool {
-        self.retention.may_remove(Retention::unpack(packed, self.max_retention, meant), now)
     }
 }
