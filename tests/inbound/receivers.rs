@@ -307,3 +307,21 @@ async fn s14_10_s14_11_no_bytes_revoke_anything_or_end_a_receiver() {
     }
     assert!(shop.list.is_empty());
 }
+
+/// A logout token of oidc-provider, a certified OpenID provider, as it posts it itself.
+#[cfg(has_node)]
+#[tokio::test(flavor = "multi_thread")]
+async fn s14_10_oidc_provider_logs_a_session_out() {
+    use countersign_tests::peers::OpenIdProvider;
+
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+    let address = format!("http://{}/logout", listener.local_addr().expect("an address"));
+    let provider = OpenIdProvider::start_with("ES256", &[("LOGOUT_URI", &address)]);
+    let verifier = Verifier::new(oidc(provider.issuer()).audience("https://orders.test")).expect("a verifier");
+    let list = Arc::new(RevocationList::new());
+    let logout = LogoutReceiver::new(&verifier, "svc-basic", Arc::clone(&list), HOUR).expect("settings");
+    let _service = Service::on(listener, Router::new().route("/logout", logout.route()));
+    let sent =
+        tokio::task::spawn_blocking(move || provider.control("logout?sub=ann&sid=s1")).await.expect("it answers");
+    assert_eq!((sent["taken"].as_bool(), list.len()), (Some(true), 1), "{sent}");
+}

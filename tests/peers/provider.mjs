@@ -6,6 +6,7 @@
 // PORT     port to listen on, 0 for one given by the system (default 0)
 // ALGS     algorithms of the signing keys, comma-separated (default ES256,RS256,EdDSA); one key each; see `alg` below
 // LIFETIME access token lifetime in seconds (default 300)
+// LOGOUT_URI where logout tokens of the client svc-basic are posted; see `logout` below
 // DPOP_NONCES if set, every DPoP proof needs a nonce of the provider
 //
 // Token request: POST /token, grant_type=client_credentials, resource=<one of the resources>, scope=...
@@ -18,6 +19,7 @@
 //   svc-pkjwt (private_key_jwt, key printed at the start), svc-dpop (client_secret_basic, DPoP-bound tokens).
 // Control (loopback only, for tests): POST /control/rotate  new keys sign, old ones stay published
 //   POST /control/retire  old keys leave the JWKS;  POST /control/fail?status=503&times=3  the JWKS answers so, then recovers
+//   POST /control/logout?sub=ann&sid=s1  posts a logout token to LOGOUT_URI
 //   POST /control/delay?ms=2000  each answer waits;  GET /control/counts  requests by path
 import { randomBytes } from 'node:crypto';
 import http from 'node:http';
@@ -29,6 +31,8 @@ const lifetime = Number(process.env.LIFETIME ?? 300);
 const secret = 's3cret for tests';
 const dPoP = process.env.DPOP_NONCES ? { enabled: true, nonceSecret: randomBytes(32), requireNonce: () => true } : { enabled: true };
 const counts = {};
+const logoutUri = process.env.LOGOUT_URI;
+const logout = logoutUri ? { backchannel_logout_uri: logoutUri, backchannel_logout_session_required: true } : {};
 let generation = 0;
 let keys = [];
 let failure = { status: 0, times: 0 };
@@ -59,13 +63,14 @@ function makeProvider(issuer) {
   const provider = new Provider(issuer, {
     jwks: { keys },
     clients: [
-      { client_id: 'svc-basic', client_secret: secret, token_endpoint_auth_method: 'client_secret_basic', ...machine },
+      { client_id: 'svc-basic', client_secret: secret, token_endpoint_auth_method: 'client_secret_basic', ...logout, ...machine },
       { client_id: 'svc-post', client_secret: secret, token_endpoint_auth_method: 'client_secret_post', ...machine },
       { client_id: 'svc-pkjwt', token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [assertionPublic] }, ...machine },
       { client_id: 'svc-dpop', client_secret: secret, token_endpoint_auth_method: 'client_secret_basic', dpop_bound_access_tokens: true, ...machine },
     ],
     scopes: ['orders:read', 'orders:write', 'stock:read'],
     ttl: { ClientCredentials: lifetime },
+    fetch: (url, { dispatcher, ...options }) => fetch(url, options), // its dispatcher refuses loopback
     extraTokenClaims: (ctx, token) => ({
       tenant_id: 'acme', roles: ['clerk'], permissions: ['orders.list'], ver: '2', sub: token.clientId,
     }),
@@ -76,6 +81,7 @@ function makeProvider(issuer) {
       introspection: { enabled: true },
       jwtIntrospection: { enabled: true },
       revocation: { enabled: true },
+      backchannelLogout: { enabled: logoutUri !== undefined },
       resourceIndicators: {
         enabled: true,
         defaultResource: () => 'https://orders.test',
@@ -88,11 +94,13 @@ function makeProvider(issuer) {
       },
     },
   });
+  current = provider;
   return provider.callback();
 }
 
 const wait = (ms) => new Promise((done) => { setTimeout(done, ms); });
 let callback;
+let current;
 const server = http.createServer(async (request, response) => {
   const url = new URL(request.url, 'http://localhost');
   counts[url.pathname] = (counts[url.pathname] ?? 0) + 1;
@@ -102,6 +110,11 @@ const server = http.createServer(async (request, response) => {
     case '/control/retire': { keys = keys.slice(0, algs.length); callback = makeProvider(issuer); return done({ kids: keys.map((k) => k.kid) }); }
     case '/control/fail': { failure = { status: Number(url.searchParams.get('status') ?? 503), times: Number(url.searchParams.get('times') ?? 1) }; return done(failure); }
     case '/control/delay': { delay = Number(url.searchParams.get('ms') ?? 0); return done({ delay }); }
+    case '/control/logout': {
+      const client = await current.Client.find('svc-basic');
+      const sent = client.backchannelLogout(url.searchParams.get('sub'), url.searchParams.get('sid'));
+      return done(await sent.then(() => ({ taken: true }), (error) => ({ taken: false, error: error.message })));
+    }
     case '/control/counts': return done(counts);
     default:
   }

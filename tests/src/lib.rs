@@ -40,6 +40,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/transaction-tokens.md")]
 #[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
+#[doc = include_str!("../../docs/guides/revocation.md")]
 #[doc = include_str!("../../docs/guides/audit.md")]
 #[doc = include_str!("../../docs/guides/testing.md")]
 #[doc = include_str!("../../docs/guides/keycloak.md")]

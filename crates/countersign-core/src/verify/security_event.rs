@@ -36,7 +36,7 @@ pub enum EventCheck<T> {
     NeedsKeys(NeedsKeys),
 }
 
-/// What a logout token says. At least one of subject and session is present.
+/// The content of a logout token. At least one of subject and session is present.
 #[derive(Clone, PartialEq, Eq)]
 pub struct LogoutEvent {
     /// The provider (`iss`).
@@ -53,7 +53,7 @@ pub struct LogoutEvent {
     pub expires_at: UnixTime,
 }
 
-/// What a token of shared signals says.
+/// The content of a token of shared signals.
 #[derive(Clone, PartialEq, Eq)]
 pub struct SignalEvents {
     /// The transmitter (`iss`).
@@ -68,7 +68,7 @@ pub struct SignalEvents {
     pub events: BTreeMap<String, String>,
 }
 
-/// What the two kinds of token differ in, before their events.
+/// The differences of the two kinds of token, besides their events.
 struct Kinds {
     token_type: &'static str,
     is_type_required: bool,

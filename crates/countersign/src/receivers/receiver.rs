@@ -1,4 +1,4 @@
-//! What both receivers do: read a bounded body, fetch keys, hand over notices.
+//! The common part of both receivers: reads a bounded body, fetches keys, hands over notices.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -43,7 +43,7 @@ pub(super) struct Receiver {
     samples: Arc<Samples>,
 }
 
-/// Why a request is not taken.
+/// The reason for which a request is not taken.
 #[derive(Debug)]
 pub(super) enum NotTaken {
     /// The token, or the request, is refused for this reason: 400.

@@ -14,7 +14,7 @@ const MAX_SEEN: u32 = 65_536;
 /// The time between two searches for identifiers that are over.
 const SWEEP_EVERY: Duration = Duration::from_secs(1);
 
-/// Remembers which tokens were received. Only genuine ones get here, so no stranger fills it.
+/// Remembers which tokens were received. Only genuine ones get here, so no untrusted client fills it.
 #[derive(Clone, Debug)]
 pub(super) struct Seen(Arc<Mutex<Tokens>>);
 
@@ -26,7 +26,7 @@ struct Tokens {
     swept_at: Option<UnixTime>,
 }
 
-/// Why a token is not taken.
+/// The reason for which a token is not taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum NotNew {
     /// It was received before, or is being received.
