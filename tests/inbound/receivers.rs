@@ -104,9 +104,8 @@ async fn s14_10_a_logout_ends_its_session_or_its_subjects_tokens_up_to_then() {
 
     let shop = Shop::new(true).await;
     let token = good(&shop.issuer).sign();
-    shop.issuer.clock().advance(Duration::from_secs(2));
     assert_eq!(shop.log_out(&shop.logout_token().sign()).await.status, 200);
-    assert_eq!(shop.status(&token).await, 401, "an access token without sid, of a receiver for whole subjects");
+    assert_eq!(shop.status(&token).await, 401, "without sid, of the same second, at a receiver for whole subjects");
 }
 
 /// Each token that is broken in one way is refused, and the one that is not is taken.
@@ -286,12 +285,12 @@ async fn s14_10_s14_11_no_bytes_revoke_anything_or_end_a_receiver() {
     let shop = Shop::new(false).await;
     let mut random = fastrand::Rng::with_seed(9);
     for number in 0..countersign_tests::repeats(200, 5_000) {
-        let (token, path, kind) = if number % 2 == 0 {
+        let (token, path, kind) = if number.is_multiple_of(2) {
             (shop.logout_token().sign(), "/logout", "application/x-www-form-urlencoded")
         } else {
             (shop.signal("session-revoked").sign(), "/signals", "application/secevent+jwt")
         };
-        let mut bytes = if number % 2 == 0 { format!("logout_token={token}") } else { token }.into_bytes();
+        let mut bytes = if number.is_multiple_of(2) { format!("logout_token={token}") } else { token }.into_bytes();
         // Between the start of the header and the end of the payload, or anywhere.
         for _ in 0..random.usize(1..4) {
             let place = random.usize(13..bytes.len() - 4);

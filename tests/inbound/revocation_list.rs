@@ -263,7 +263,7 @@ async fn s14_12_a_list_is_an_exact_set_through_growth_and_removal() {
     let issuer = TestIssuer::new();
     let list = list_of(&issuer, RevocationList::new().max_entries(20_000));
     let start = issuer.clock().now();
-    let end = |number: usize| start.saturating_add(if number % 2 == 0 { HOUR } else { HOUR * 48 });
+    let end = |number: usize| start.saturating_add(if number.is_multiple_of(2) { HOUR } else { HOUR * 48 });
     for number in 0..5_000 {
         list.revoke_token(issuer.name(), &number.to_string(), end(number)).expect("room");
     }

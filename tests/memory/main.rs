@@ -241,7 +241,7 @@ fn part_million_revocations() {
     for number in 0..ENTRIES {
         let issuer = format!("https://tenant-{}.id.example.com", number % 100);
         let id = format!("{number:036}");
-        if number % 2 == 0 {
+        if number.is_multiple_of(2) {
             list.revoke_token(&issuer, &id, in_an_hour).expect("room");
         } else {
             list.revoke_session(&issuer, &id, in_an_hour).expect("room");

@@ -13,7 +13,7 @@ use countersign_core::verify::Verifier;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::receiver::{NotTaken, Receiver, invalid, malformed, response};
+use super::receiver::{NotTaken, Receiver, end_of_second, invalid, malformed, response};
 
 /// The type of the request's body.
 const FORM: &str = "application/x-www-form-urlencoded";
@@ -117,7 +117,7 @@ impl LogoutReceiver {
         let expires_at = issued_at.saturating_add(self.receiver.max_lifetime);
         let notice = match (session, subject) {
             (_, Some(subject)) if self.means_whole_subject || session.is_none() => {
-                RevocationNotice::subject(issuer, subject, *issued_at, expires_at)
+                RevocationNotice::subject(issuer, subject, end_of_second(*issued_at), expires_at)
             }
             (Some(session), _) => RevocationNotice::session(issuer, session, expires_at),
             (None, _) => return Err(invalid("sub and sid are absent")),

@@ -147,6 +147,11 @@ impl Receiver {
     }
 }
 
+/// The time before which tokens are meant by an event of this second: those that were issued earlier in it have the same `iat`.
+pub(super) fn end_of_second(at: UnixTime) -> UnixTime {
+    at.saturating_add(Duration::from_secs(1))
+}
+
 /// A response that no cache keeps.
 pub(super) fn response(status: StatusCode, body: Option<&serde_json::Value>) -> Response<Body> {
     let mut response = Response::new(body.map_or_else(Body::empty, |body| Body::from(body.to_string())));

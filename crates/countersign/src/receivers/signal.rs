@@ -7,7 +7,7 @@ use countersign_core::integration::SignalEvents;
 use countersign_core::revocation::RevocationNotice;
 use serde::Deserialize;
 
-use super::receiver::{NotTaken, invalid};
+use super::receiver::{NotTaken, end_of_second, invalid};
 
 /// The events that end what the subject has: sessions, and tokens with old claims or credentials.
 const ENDING: [&str; 3] = [
@@ -66,7 +66,7 @@ fn notice(
     match (user.iss.as_deref(), user.sub.as_deref()) {
         // An issuer ends nothing of another one.
         (Some(named), Some(name)) if named == issuer => {
-            let notice = RevocationNotice::subject(issuer, name, at, expires_at);
+            let notice = RevocationNotice::subject(issuer, name, end_of_second(at), expires_at);
             notice.map(Some).map_err(|_| invalid("a name is empty or too long"))
         }
         (Some(_), Some(_)) => Ok(None),

@@ -264,8 +264,10 @@ impl RevocationList {
 
     #[inline]
     fn status(&self, token: &Verified) -> RevocationStatus {
+        // Read before the list: a list that is complete now has all that makes it so.
+        let may_miss = self.may_miss(token.issuer());
         match self.listed(token) {
-            RevocationStatus::Valid if self.may_miss(token.issuer()) => RevocationStatus::Unknown,
+            RevocationStatus::Valid if may_miss => RevocationStatus::Unknown,
             status => status,
         }
     }
