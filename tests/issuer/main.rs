@@ -26,6 +26,7 @@ mod outage;
 mod peers;
 mod protocol;
 mod readings;
+mod revocations;
 mod service;
 mod shares;
 mod store;

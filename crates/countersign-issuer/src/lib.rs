@@ -89,4 +89,7 @@ pub use service::{Issuer, RevocationError};
 pub use store::FileStore;
 #[cfg(feature = "postgres")]
 pub use store::PostgresStore;
-pub use store::{IdList, Insertion, MemoryStore, Store, StoreError, StoreErrorKind, StoreKey, StoredKeys};
+pub use store::{
+    FoundNotices, IdList, Insertion, MemoryStore, NoticePage, Store, StoreError, StoreErrorKind, StoreKey, StoredKeys,
+    StoredNotice,
+};

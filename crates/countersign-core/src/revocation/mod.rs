@@ -4,8 +4,10 @@
 //! an issuer, an operator's command or a logout receiver, hand it to a [`RevocationSink`]. The crate `countersign` has lists
 //! that are sinks, and checks every request against them.
 
+mod log;
 mod notice;
 mod sink;
 
+pub use log::{ChangeFuture, LogFuture, LogPage, MAX_LOG_NAME_BYTES, RevocationLog};
 pub use notice::{InvalidNotice, MAX_NOTICE_BYTES, RevocationNotice, RevokedTokens};
 pub use sink::{RevocationSink, SinkError, SinkFuture};

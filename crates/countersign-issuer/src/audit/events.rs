@@ -67,6 +67,11 @@ pub(crate) fn token_revoked(client: &str, token_id: &str) {
     tracing::info!(target: TARGET, client, token_id = safe_text(token_id), "token revoked");
 }
 
+/// Without its name, which may be a person's.
+pub(crate) fn tokens_revoked(kind: &'static str) {
+    tracing::info!(target: TARGET, kind, "tokens revoked");
+}
+
 pub(crate) fn presented_token_refused(error: &VerifyError, unlogged: u64) {
     tracing::info!(target: TARGET, code = error.code(), detail = %error.detail(), unlogged, "presented token refused");
 }

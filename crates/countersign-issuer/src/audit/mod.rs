@@ -7,6 +7,6 @@ mod sampler;
 
 pub(crate) use events::{
     Issued, Refused, key_maintenance_failed, presented_token_refused, request_refused, secret_upgraded, store_failed,
-    token_issued, token_revoked,
+    token_issued, token_revoked, tokens_revoked,
 };
 pub(crate) use sampler::{Refusals, Sampler};

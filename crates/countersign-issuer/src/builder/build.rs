@@ -16,7 +16,7 @@ use crate::client::{AssertionCheck, Client, ClientAuthenticator, PublicKeys, Reg
 use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
-use crate::service::{Federations, Issuer, Parts, TrustDomains, own_token_verifier};
+use crate::service::{Federations, Issuer, Parts, Revocations, TrustDomains, own_token_verifier};
 use crate::store::{AsyncStore, MemoryStore};
 
 /// The shortest time between scheduled rotations, well above the time in which an old key retires.
@@ -93,7 +93,7 @@ impl IssuerBuilder {
             key_source,
             maintenance,
             own_tokens,
-            store,
+            revocations: Revocations::new(store, self.sinks),
             refusals: Refusals::default(),
             counts,
             proofs,

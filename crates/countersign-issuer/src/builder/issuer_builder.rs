@@ -6,6 +6,7 @@ use std::time::Duration;
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_core::key::Algorithm;
 use countersign_core::proof::Nonces;
+use countersign_core::revocation::RevocationSink;
 use countersign_core::secret::Secret;
 
 use crate::client::Client;
@@ -55,6 +56,7 @@ pub struct IssuerBuilder {
     pub(super) rotation_interval: Option<Duration>,
     pub(super) store: Option<Arc<dyn Store>>,
     pub(super) store_key: Option<StoreKey>,
+    pub(super) sinks: Vec<Arc<dyn RevocationSink>>,
     pub(super) danger_denied: bool,
     pub(super) dpop_bound_access_tokens: bool,
     pub(super) dpop_nonces: Option<Nonces>,
@@ -78,6 +80,7 @@ impl Issuer {
             rotation_interval: None,
             store: None,
             store_key: None,
+            sinks: Vec::new(),
             danger_denied: false,
             dpop_bound_access_tokens: false,
             dpop_nonces: None,
@@ -178,6 +181,16 @@ impl IssuerBuilder {
     /// The key that seals private keys in the store (AES-256-GCM). With it, unsealed stored keys are refused. Default: none.
     pub fn store_key(mut self, key: StoreKey) -> Self {
         self.store_key = Some(key);
+        self
+    }
+
+    /// Hands each revocation to this sink once it is stored, such as to the list of services in the same process.
+    ///
+    /// A sink gets only what this instance revokes, and nothing after a restart. To tell other processes, publish the issuer, which
+    /// is a [`RevocationLog`](countersign_core::revocation::RevocationLog), for example with `RevocationStream` of the crate
+    /// `countersign-redis`.
+    pub fn add_revocation_sink(mut self, sink: impl RevocationSink) -> Self {
+        self.sinks.push(Arc::new(sink));
         self
     }
 

@@ -17,7 +17,7 @@ use countersign_core::verify::{TransactionToken, Verified, Verifier};
 
 use super::federation::{FederationError, Federations};
 use super::own_tokens;
-use super::revocation::{self, RevocationError};
+use super::revocations::Revocations;
 use super::subject_issuers::OutsideSubject;
 use super::trust_domains::TrustDomains;
 #[cfg(feature = "txn")]
@@ -29,7 +29,7 @@ use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, Published, PublishedKey, RingKeys, RotationError};
-use crate::store::{AsyncStore, StoreError, StoreErrorKind};
+use crate::store::{StoreError, StoreErrorKind};
 
 /// A token service. Clones are cheap and share their state.
 ///
@@ -65,7 +65,7 @@ pub(crate) struct Parts {
     pub(crate) trust_domains: TrustDomains,
     pub(crate) key_source: Arc<RingKeys>,
     pub(crate) own_tokens: Verifier,
-    pub(crate) store: AsyncStore,
+    pub(crate) revocations: Revocations,
     pub(crate) refusals: Refusals,
     pub(crate) counts: Arc<Counts>,
     pub(crate) proofs: ProofCheck,
@@ -198,27 +198,6 @@ impl Issuer {
         Some(self.audience(audience)?.scopes.0.iter().map(AsRef::as_ref))
     }
 
-    /// Revokes a token of this issuer by its `jti` until it expires. Introspection then reports it as inactive, and it
-    /// cannot be exchanged. Services that verify tokens themselves still accept it, unless they share the list.
-    ///
-    /// `Ok` means that the revocation is stored. Blocks if the store does.
-    ///
-    /// # Errors
-    /// `RevocationError` if the store has no room, or failed.
-    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
-        revocation::revoke_blocking(&self.0.store, token_id, expires_at)
-    }
-
-    /// Revokes a token on behalf of a client.
-    pub(crate) async fn revoke_for(
-        &self,
-        client: &Client,
-        token_id: &str,
-        expires_at: UnixTime,
-    ) -> Result<(), RevocationError> {
-        revocation::revoke(&self.0.store, client.id(), token_id, expires_at).await
-    }
-
     /// Maintains the keys if it is due: reads changes of other instances, follows the schedule. Whoever signs a token calls
     /// it first, so that an instance that was idle does not sign with a key that another instance has removed.
     pub(crate) async fn maintain_keys(&self) {
@@ -252,8 +231,7 @@ impl Issuer {
             Ok(verified) => verified,
             Err(error) => return self.not_verified(&error),
         };
-        let Some(id) = verified.token_id() else { return Ok(None) };
-        let is_revoked = revocation::is_revoked(&self.0.store, client.id(), id, verified.expires_at()).await?;
+        let is_revoked = self.0.revocations.is_revoked(client.id(), &verified).await?;
         Ok((!is_revoked).then_some(verified))
     }
 
@@ -376,6 +354,10 @@ impl Issuer {
     #[must_use]
     pub fn clock(&self) -> &Arc<dyn Clock> {
         &self.0.clock
+    }
+
+    pub(crate) fn revocations(&self) -> &Revocations {
+        &self.0.revocations
     }
 
     pub(crate) fn token_lifetime(&self) -> Duration {

@@ -4,6 +4,8 @@ mod federation;
 mod issuer;
 mod own_tokens;
 mod revocation;
+mod revocations;
+mod revoke;
 mod subject_issuers;
 mod trust_domains;
 
@@ -12,6 +14,7 @@ pub use issuer::Issuer;
 pub(crate) use issuer::Parts;
 pub(crate) use own_tokens::own_token_verifier;
 pub use revocation::RevocationError;
+pub(crate) use revocations::Revocations;
 pub(crate) use subject_issuers::OutsideSubject;
 pub(crate) use trust_domains::TrustDomains;
 

@@ -1,10 +1,10 @@
-//! Revocation of the issuer's own tokens.
+//! The failures of a revocation.
 
 use std::fmt;
 
-use countersign_core::clock::UnixTime;
+use countersign_core::revocation::{InvalidNotice, SinkError};
 
-use crate::store::{AsyncStore, IdList, Insertion, StoreError};
+use crate::store::StoreError;
 
 /// A failure to revoke a token.
 ///
@@ -28,6 +28,14 @@ pub enum RevocationError {
     Full,
     /// The revocation could not be stored.
     Store(StoreError),
+    /// The revocation is stored, and this issuer refuses its tokens, but a sink did not take it. Revoke again to tell it.
+    NotDistributed(SinkError),
+    /// The revocation names another issuer.
+    OtherIssuer,
+    /// The revocation means tokens that will be issued later than a minute from now. It could not be undone.
+    InFuture,
+    /// The name of the token is none that a revocation may have.
+    Invalid(InvalidNotice),
 }
 
 impl fmt::Display for RevocationError {
@@ -37,6 +45,16 @@ impl fmt::Display for RevocationError {
                 f.write_str("the list of revoked tokens has no room; wait until some expire, or revoke the signing key")
             }
             RevocationError::Store(error) => error.fmt(f),
+            RevocationError::NotDistributed(error) => {
+                write!(f, "the revocation is stored, but a sink did not take it: {error}")
+            }
+            RevocationError::OtherIssuer => {
+                f.write_str("the revocation is of another issuer; give it the name of this one")
+            }
+            RevocationError::InFuture => {
+                f.write_str("the revocation means tokens of the future; give it a time that is over")
+            }
+            RevocationError::Invalid(error) => error.fmt(f),
         }
     }
 }
@@ -54,38 +72,4 @@ impl From<StoreError> for RevocationError {
     fn from(error: StoreError) -> Self {
         RevocationError::Store(error)
     }
-}
-
-impl RevocationError {
-    fn check(insertion: Insertion) -> Result<(), Self> {
-        match insertion {
-            Insertion::New | Insertion::Unknown | Insertion::Present => Ok(()),
-            Insertion::Full => Err(RevocationError::Full),
-        }
-    }
-}
-
-/// Revokes a token on the calling thread, for the issuer itself.
-pub(super) fn revoke_blocking(store: &AsyncStore, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
-    RevocationError::check(store.insert_own_id(IdList::RevokedTokens, token_id, expires_at)?)
-}
-
-/// Revokes a token in a place of `client`.
-pub(super) async fn revoke(
-    store: &AsyncStore,
-    client: &str,
-    token_id: &str,
-    expires_at: UnixTime,
-) -> Result<(), RevocationError> {
-    RevocationError::check(store.insert_id(IdList::RevokedTokens, client, token_id, expires_at).await?)
-}
-
-/// Returns whether a token is revoked, on behalf of `client`.
-pub(super) async fn is_revoked(
-    store: &AsyncStore,
-    client: &str,
-    token_id: &str,
-    expires_at: UnixTime,
-) -> Result<bool, StoreError> {
-    store.contains_id(IdList::RevokedTokens, client, token_id, expires_at).await
 }

@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::integration::{OccupancyBudget, Standing, sha256};
+use countersign_core::revocation::RevokedTokens;
 
 use super::share::ExpiryClock;
-use super::{IdList, Insertion, Store, StoreError, StoreErrorKind};
+use super::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind};
 use crate::audit::{self, Sampler};
 use crate::counts::StoreTimer;
 
@@ -59,11 +60,6 @@ impl AsyncStore {
         self.call(client, move |store| store.insert_id(list, &owner, &digest, expires_at, expired)).await
     }
 
-    /// Stores an id in a place of the issuer itself; blocks if the store does.
-    pub(crate) fn insert_own_id(&self, list: IdList, id: &str, expires_at: UnixTime) -> Result<Insertion, StoreError> {
-        self.store.insert_id(list, "", &AsyncStore::digest(id), expires_at, self.expiry.now())
-    }
-
     /// Looks for an id on behalf of `client`.
     pub(crate) async fn contains_id(
         &self,
@@ -75,6 +71,51 @@ impl AsyncStore {
         self.expiry.now(); // takes a reading
         let digest = AsyncStore::digest(id);
         self.call(client, move |store| store.contains_id(list, &digest, expires_at)).await
+    }
+
+    /// Stores a revocation in a place of `client`; one of a single token as its id if the store keeps no others.
+    pub(crate) async fn put_notice(
+        &self,
+        client: &str,
+        digest: [u8; 32],
+        tokens: RevokedTokens,
+        expires_at: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        let (owner, expired) = (client.to_owned(), self.expiry.now());
+        self.call(client, move |store| put(store, &owner, &digest, (&tokens, expires_at), expired)).await
+    }
+
+    /// Stores a revocation in a place of the issuer itself; blocks if the store does.
+    pub(crate) fn put_own_notice(
+        &self,
+        digest: &[u8; 32],
+        tokens: &RevokedTokens,
+        expires_at: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        put(&*self.store, "", digest, (tokens, expires_at), self.expiry.now())
+    }
+
+    /// Looks for revocations with these digests on behalf of `client`.
+    pub(crate) async fn find_notices(
+        &self,
+        client: &str,
+        digests: Vec<[u8; 32]>,
+        expires_at: UnixTime,
+    ) -> Result<FoundNotices, StoreError> {
+        let find = move |store: &dyn Store| match store.find_notices(&digests, expires_at) {
+            Err(error) if error.kind() == StoreErrorKind::Unsupported => Ok(FoundNotices::default()), // there can be none
+            found => found,
+        };
+        self.call(client, find).await
+    }
+
+    /// The revocations after a number without those that are over, and the number up to which they are.
+    pub(crate) async fn notices_after(&self, sequence: u64) -> Result<(NoticePage, u64), StoreError> {
+        let expired = self.expiry.now();
+        let mut page = self.call("", move |store| store.notices_after(sequence)).await?;
+        let end = page.notices.last().map_or(page.last, |last| last.sequence);
+        page.notices.retain(|notice| expired < notice.expires_at);
+        Ok((page, end))
     }
 
     /// Makes a call on behalf of `client`, which is authenticated.
@@ -114,6 +155,21 @@ impl AsyncStore {
             Ok(Err(_)) => Err(StoreError::new(StoreErrorKind::Failed).with_detail("it panicked")),
             Err(_) => Err(UNAVAILABLE.with_detail("it did not answer within 10 s; the call goes on")),
         }
+    }
+}
+
+fn put(
+    store: &dyn Store,
+    client: &str,
+    digest: &[u8; 32],
+    (tokens, expires_at): (&RevokedTokens, UnixTime),
+    expired: UnixTime,
+) -> Result<Insertion, StoreError> {
+    match (store.put_notice(client, digest, tokens, expires_at, expired), tokens) {
+        (Err(error), RevokedTokens::Token(id)) if error.kind() == StoreErrorKind::Unsupported => {
+            store.insert_id(IdList::RevokedTokens, client, &AsyncStore::digest(id), expires_at, expired)
+        }
+        (stored, _) => stored,
     }
 }
 

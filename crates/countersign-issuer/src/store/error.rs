@@ -31,6 +31,8 @@ pub enum StoreErrorKind {
     Failed,
     /// It is unknown whether the id was stored: ids with its expiry were removed, by an instance whose clock was ahead.
     Removed,
+    /// The store keeps no revocations but those of single tokens.
+    Unsupported,
     /// The stored keys are gone, or older than those that this instance has read.
     Reset,
     /// Other instances changed the keys at each of several attempts.
@@ -85,6 +87,7 @@ impl fmt::Display for StoreError {
             StoreErrorKind::Removed => {
                 "ids that have not expired were removed by an instance whose clock was ahead; compare the clocks"
             }
+            StoreErrorKind::Unsupported => "the store keeps no revocations; use one of the stores of this crate",
             StoreErrorKind::Reset => {
                 "the stored keys are gone, or older than those in use; restart every instance to use what is stored"
             }

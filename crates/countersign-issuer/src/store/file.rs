@@ -7,13 +7,15 @@ use std::path::Path;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
+use countersign_core::revocation::RevokedTokens;
 use redb::backends::FileBackend;
 use redb::{Database, ReadableDatabase, ReadableTable, TableDefinition, TableHandle};
 
 use super::file_place::FilePlace;
 use super::interface::MAX_IDS;
-use super::share::{Sweeps, has_room};
-use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
+use super::revocations::FileNotices;
+use super::share::{Room, Sweeps, has_room};
+use super::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// The version and the keys, in the only entry.
 const KEYS: TableDefinition<'_, (), (u64, &[u8])> = TableDefinition::new("keys");
@@ -57,6 +59,7 @@ pub struct FileStore {
     database: Database,
     place: FilePlace,
     sweeps: Sweeps,
+    notice_sweeps: Sweeps,
     max_ids: u64,
 }
 
@@ -71,12 +74,18 @@ impl FileStore {
         let unusable = |error: &dyn fmt::Display| ConfigError::new("store", format!("the file is not usable: {error}"));
         let file = FileBackend::new(file).map_err(|error| unusable(&error))?; // locks it
         let database = redb::Builder::new().create_with_backend(file).map_err(|error| unusable(&error))?;
-        let store = FileStore { database, place, sweeps: Sweeps::default(), max_ids: MAX_IDS };
+        let store = FileStore {
+            database,
+            place,
+            sweeps: Sweeps::default(),
+            notice_sweeps: Sweeps::default(),
+            max_ids: MAX_IDS,
+        };
         store.create_tables().map_err(|error| unusable(&error))?;
         Ok(store)
     }
 
-    /// The most ids of each list. Default 100,000.
+    /// The most ids of each list, and the most revocations. Default 100,000.
     #[must_use]
     pub fn max_ids(mut self, ids: u64) -> Self {
         self.max_ids = ids;
@@ -91,6 +100,7 @@ impl FileStore {
         write.open_table(COUNTS)?;
         write.open_table(REMOVED)?;
         move_old_ids(&write)?;
+        FileNotices::create_tables(&write)?;
         write.open_table(SECRET_HASHES)?;
         Ok(write.commit()?)
     }
@@ -292,6 +302,32 @@ impl Store for FileStore {
         self.place.check(StoreErrorKind::Failed)?;
         let is_stored = self.has_id(list.number(), *digest, expires_at.as_secs()).map_err(|error| failed(&error))?;
         is_stored.ok_or(StoreError::new(StoreErrorKind::Removed))
+    }
+
+    fn put_notice(
+        &self,
+        client: &str,
+        digest: &[u8; 32],
+        tokens: &RevokedTokens,
+        expires_at: UnixTime,
+        expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        let room = Room { max: self.max_ids, expired_before, sweeps: &self.notice_sweeps };
+        let stored = FileNotices(&self.database)
+            .put(client, digest, (tokens, expires_at), room)
+            .map_err(|error| failed(&error))?;
+        self.place.check(StoreErrorKind::Failed)?;
+        Ok(stored)
+    }
+
+    fn notices_after(&self, sequence: u64) -> Result<NoticePage, StoreError> {
+        self.place.check(StoreErrorKind::Failed)?;
+        FileNotices(&self.database).after(sequence).map_err(|error| failed(&error))
+    }
+
+    fn find_notices(&self, digests: &[[u8; 32]], expires_at: UnixTime) -> Result<FoundNotices, StoreError> {
+        self.place.check(StoreErrorKind::Failed)?;
+        FileNotices(&self.database).find(digests, expires_at).map_err(|error| failed(&error))
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {

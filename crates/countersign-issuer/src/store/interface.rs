@@ -4,8 +4,9 @@ use std::fmt;
 use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
+use countersign_core::revocation::RevokedTokens;
 
-use super::StoreError;
+use super::{FoundNotices, NoticePage, StoreError, StoreErrorKind};
 
 /// The most ids of one list that are stored at once, unless set.
 pub(super) const MAX_IDS: u64 = 100_000;
@@ -75,6 +76,41 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// `StoreError` if it cannot be read, or if it is not stored and ids with this or a later expiry were removed before:
     /// then nobody knows whether it was there ([`StoreErrorKind::Removed`](super::StoreErrorKind::Removed)).
     fn contains_id(&self, list: IdList, digest: &[u8; 32], expires_at: UnixTime) -> Result<bool, StoreError>;
+
+    /// Stores a revocation until `expires_at`, under the digest of its name. One that is stored already reaches as far as both,
+    /// and gets a new number if that is further. Places and removal are as for [`insert_id`](Self::insert_id); the outcome is
+    /// never [`Insertion::Unknown`].
+    ///
+    /// Numbers begin at 1. None may become readable below another one that was read: instances follow the list by them.
+    ///
+    /// # Errors
+    /// `StoreError` if the outcome is unknown, or if the store keeps no revocations, as by default.
+    fn put_notice(
+        &self,
+        _client: &str,
+        _digest: &[u8; 32],
+        _tokens: &RevokedTokens,
+        _expires_at: UnixTime,
+        _expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    /// The revocations with a number above `sequence`, lowest first, or the first thousand or so of them.
+    ///
+    /// # Errors
+    /// `StoreError` if they cannot be read, or if the store keeps none, as by default.
+    fn notices_after(&self, _sequence: u64) -> Result<NoticePage, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
+
+    /// The revocations with these digests, for a token that expires at `expires_at`.
+    ///
+    /// # Errors
+    /// `StoreError` if they cannot be read, or if the store keeps none, as by default.
+    fn find_notices(&self, _digests: &[[u8; 32]], _expires_at: UnixTime) -> Result<FoundNotices, StoreError> {
+        Err(StoreError::new(StoreErrorKind::Unsupported))
+    }
 
     /// The upgraded secret hashes, each with the id of its client.
     ///

@@ -5,10 +5,12 @@ use std::fmt;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use countersign_core::clock::UnixTime;
+use countersign_core::revocation::RevokedTokens;
 
 use super::interface::MAX_IDS;
-use super::share::{Sweeps, has_room};
-use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
+use super::revocations::MemoryNotices;
+use super::share::{Room, Sweeps, has_room};
+use super::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in memory; it is lost when the process ends. Instances in one process may share it.
 ///
@@ -24,6 +26,7 @@ use super::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
 pub struct MemoryStore {
     contents: Mutex<Contents>,
     sweeps: Sweeps,
+    notice_sweeps: Sweeps,
     max_ids: u64,
 }
 
@@ -31,6 +34,7 @@ pub struct MemoryStore {
 struct Contents {
     keys: Option<StoredKeys>,
     ids: HashMap<IdList, Ids>,
+    notices: MemoryNotices,
     secret_hashes: HashMap<String, String>,
 }
 
@@ -79,7 +83,12 @@ impl Ids {
 
 impl Default for MemoryStore {
     fn default() -> Self {
-        MemoryStore { contents: Mutex::default(), sweeps: Sweeps::default(), max_ids: MAX_IDS }
+        MemoryStore {
+            contents: Mutex::default(),
+            sweeps: Sweeps::default(),
+            notice_sweeps: Sweeps::default(),
+            max_ids: MAX_IDS,
+        }
     }
 }
 
@@ -90,7 +99,7 @@ impl MemoryStore {
         MemoryStore::default()
     }
 
-    /// The most ids of each list. Default 100,000.
+    /// The most ids of each list, and the most revocations. Default 100,000.
     #[must_use]
     pub fn max_ids(mut self, ids: u64) -> Self {
         self.max_ids = ids;
@@ -148,6 +157,26 @@ impl Store for MemoryStore {
             false if ids.may_be_removed(expires_at) => Err(StoreError::new(StoreErrorKind::Removed)),
             is_stored => Ok(is_stored),
         }
+    }
+
+    fn put_notice(
+        &self,
+        client: &str,
+        digest: &[u8; 32],
+        tokens: &RevokedTokens,
+        expires_at: UnixTime,
+        expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        let room = Room { max: self.max_ids, expired_before, sweeps: &self.notice_sweeps };
+        Ok(self.contents().notices.put(client, digest, (tokens, expires_at), room))
+    }
+
+    fn notices_after(&self, sequence: u64) -> Result<NoticePage, StoreError> {
+        Ok(self.contents().notices.after(sequence))
+    }
+
+    fn find_notices(&self, digests: &[[u8; 32]], expires_at: UnixTime) -> Result<FoundNotices, StoreError> {
+        Ok(self.contents().notices.find(digests, expires_at))
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {

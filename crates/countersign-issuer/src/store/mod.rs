@@ -1,4 +1,4 @@
-//! Persistent state, shared by instances: signing keys, revoked token IDs, used assertion IDs, upgraded secret hashes.
+//! Persistent state, shared by instances: signing keys, revocations, revoked token IDs, used assertion IDs, upgraded secret hashes.
 
 mod async_store;
 mod error;
@@ -10,6 +10,7 @@ mod interface;
 mod memory;
 #[cfg(feature = "postgres")]
 mod postgres;
+mod revocations;
 mod seal;
 mod share;
 
@@ -21,4 +22,6 @@ pub use interface::{IdList, Insertion, Store, StoredKeys};
 pub use memory::MemoryStore;
 #[cfg(feature = "postgres")]
 pub use postgres::PostgresStore;
+pub use revocations::{FoundNotices, NoticePage, StoredNotice};
+pub(crate) use revocations::{is_meant, notice_digest};
 pub use seal::StoreKey;

@@ -32,6 +32,25 @@ impl Sweeps {
     }
 }
 
+/// The room for revocations.
+#[derive(Clone, Copy)]
+pub(super) struct Room<'r> {
+    pub(super) max: u64,
+    pub(super) expired_before: UnixTime,
+    pub(super) sweeps: &'r Sweeps,
+}
+
+impl Room<'_> {
+    /// Returns whether revocations may be over that are not removed yet.
+    pub(super) fn is_sweep_due(&self) -> bool {
+        self.sweeps.is_due(IdList::RevokedTokens, self.expired_before)
+    }
+
+    pub(super) fn swept(&self) {
+        self.sweeps.done(IdList::RevokedTokens, self.expired_before);
+    }
+}
+
 /// The time by which ids are removed, in whole seconds, as the stores keep them.
 #[derive(Debug)]
 pub(super) struct ExpiryClock {

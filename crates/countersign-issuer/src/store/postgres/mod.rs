@@ -1,5 +1,6 @@
 //! State in PostgreSQL, for several instances of one issuer.
 
+mod notices;
 mod postgres_store;
 mod statement;
 

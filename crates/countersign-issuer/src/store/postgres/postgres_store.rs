@@ -5,13 +5,15 @@ use std::sync::Arc;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::error::ConfigError;
+use countersign_core::revocation::RevokedTokens;
 use countersign_core::secret::Secret;
 use countersign_postgres::{Connection, Database, DatabaseError, DatabaseErrorKind, QueryResult, Row, ToSql};
 
+use super::notices;
 use super::statement::{self, MAX_REMOVED};
 use crate::store::interface::MAX_IDS;
-use crate::store::share::Sweeps;
-use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredKeys};
+use crate::store::share::{Room, Sweeps};
+use crate::store::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in PostgreSQL. Instances that share it publish the same keys and rotate them once.
 ///
@@ -35,6 +37,7 @@ use crate::store::{IdList, Insertion, Store, StoreError, StoreErrorKind, StoredK
 pub struct PostgresStore {
     database: Database,
     sweeps: Sweeps,
+    notice_sweeps: Sweeps,
     max_ids: u64,
 }
 
@@ -48,10 +51,10 @@ impl PostgresStore {
     /// `ConfigError` if the settings are not usable or the database does not answer.
     pub fn connect(settings: &Secret<String>) -> Result<Self, ConfigError> {
         let database = Database::connect(settings, "countersign-issuer", statement::SCHEMA)?;
-        Ok(PostgresStore { database, sweeps: Sweeps::default(), max_ids: MAX_IDS })
+        Ok(PostgresStore { database, sweeps: Sweeps::default(), notice_sweeps: Sweeps::default(), max_ids: MAX_IDS })
     }
 
-    /// The most ids of each list. Default 100,000. Set the same number for every instance.
+    /// The most ids of each list, and the most revocations. Default 100,000. Set the same number for every instance.
     #[must_use]
     pub fn max_ids(mut self, ids: u64) -> Self {
         self.max_ids = ids;
@@ -152,6 +155,26 @@ impl Store for PostgresStore {
             false if may_be_removed => Err(StoreError::new(StoreErrorKind::Removed)),
             is_stored => Ok(is_stored),
         }
+    }
+
+    fn put_notice(
+        &self,
+        client: &str,
+        digest: &[u8; 32],
+        tokens: &RevokedTokens,
+        expires_at: UnixTime,
+        expired_before: UnixTime,
+    ) -> Result<Insertion, StoreError> {
+        let room = Room { max: self.max_ids, expired_before, sweeps: &self.notice_sweeps };
+        notices::put(&self.database, client, digest, (tokens, expires_at), room).map_err(|error| failed(&error))
+    }
+
+    fn notices_after(&self, sequence: u64) -> Result<NoticePage, StoreError> {
+        notices::after(&self.database, sequence).map_err(|error| failed(&error))
+    }
+
+    fn find_notices(&self, digests: &[[u8; 32]], expires_at: UnixTime) -> Result<FoundNotices, StoreError> {
+        notices::find(&self.database, digests, expires_at).map_err(|error| failed(&error))
     }
 
     fn secret_hashes(&self) -> Result<Vec<(String, String)>, StoreError> {

@@ -14,6 +14,15 @@ pub(super) const SCHEMA: &str = "
     INSERT INTO countersign_id_counts SELECT list, client, count(*) FROM countersign_ids GROUP BY list, client
         ON CONFLICT DO NOTHING;
     CREATE TABLE IF NOT EXISTS countersign_removed_ids (list smallint PRIMARY KEY, until bigint NOT NULL);
+    CREATE TABLE IF NOT EXISTS countersign_notice_log (only_row bool PRIMARY KEY CHECK (only_row), id text NOT NULL,
+        last bigint NOT NULL, removed_until bigint NOT NULL);
+    INSERT INTO countersign_notice_log VALUES (true, md5(random()::text || clock_timestamp()::text), 0, 0)
+        ON CONFLICT DO NOTHING;
+    CREATE TABLE IF NOT EXISTS countersign_notices (digest bytea PRIMARY KEY, sequence bigint NOT NULL, client text NOT NULL,
+        kind smallint NOT NULL, name bytea NOT NULL, before bigint NOT NULL, expires_at bigint NOT NULL);
+    CREATE INDEX IF NOT EXISTS countersign_notices_by_sequence ON countersign_notices (sequence);
+    CREATE INDEX IF NOT EXISTS countersign_notices_by_expiry ON countersign_notices (expires_at);
+    CREATE TABLE IF NOT EXISTS countersign_notice_counts (client text PRIMARY KEY, notices bigint NOT NULL);
     CREATE TABLE IF NOT EXISTS countersign_secret_hashes (client text PRIMARY KEY, hash text NOT NULL);
     COMMIT;
 ";

@@ -1,0 +1,137 @@
+//! The operations that revoke tokens, and the list of revocations for whoever distributes them.
+
+use std::time::Duration;
+
+use countersign_core::clock::UnixTime;
+use countersign_core::revocation::{
+    ChangeFuture, LogFuture, LogPage, RevocationLog, RevocationNotice, RevokedTokens, SinkError,
+};
+
+use super::issuer::Issuer;
+use super::revocation::RevocationError;
+use crate::audit;
+use crate::client::Client;
+use crate::policy::MAX_TOKEN_LIFETIME;
+use crate::store::StoreError;
+
+/// The time by which the clock of whoever revokes may be ahead.
+const MAX_AHEAD: Duration = Duration::from_secs(60);
+
+impl Issuer {
+    /// Revokes tokens of this issuer: one, or those of a session, a subject or a client. Introspection then reports them as
+    /// inactive, and they cannot be exchanged.
+    ///
+    /// `Ok` means that the revocation is stored, and that the [sinks](crate::IssuerBuilder::add_revocation_sink) have taken it.
+    /// Services that verify tokens themselves refuse them once they know it, see
+    /// [`RevocationLog`](countersign_core::revocation::RevocationLog). It cannot be undone.
+    ///
+    /// Tokens of this issuer live for an hour at most, so a revocation by subject or client ends an hour after its time, if its
+    /// own end is later.
+    ///
+    /// ```
+    /// use countersign_core::clock::UnixTime;
+    /// use countersign_core::revocation::RevocationNotice;
+    /// use countersign_issuer::Issuer;
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().build()?.block_on(async {
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000").build()?;
+    /// let now = issuer.clock().now();
+    /// issuer.revoke(RevocationNotice::subject(issuer.name(), "ann", now, UnixTime::MAX)?).await?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// # })?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// `RevocationError` if the revocation is of another issuer or of the future, the store has no room or failed, or a sink did
+    /// not take it.
+    pub async fn revoke(&self, notice: RevocationNotice) -> Result<(), RevocationError> {
+        let notice = self.own(notice)?;
+        self.revocations().revoke("", &notice).await?;
+        audit::tokens_revoked(kind(notice.tokens()));
+        Ok(())
+    }
+
+    /// Revokes a token of this issuer by its `jti` until it expires, as [`revoke`](Self::revoke) does.
+    ///
+    /// `Ok` means that the revocation is stored. Blocks if the store does, and cannot wait for sinks: one that has to be awaited is
+    /// an error.
+    ///
+    /// # Errors
+    /// `RevocationError` if the store has no room or failed, or a sink did not take it.
+    pub fn revoke_token(&self, token_id: &str, expires_at: UnixTime) -> Result<(), RevocationError> {
+        let notice = RevocationNotice::token(self.name(), token_id, expires_at);
+        self.revocations().revoke_blocking(&notice.map_err(RevocationError::Invalid)?)
+    }
+
+    /// Revokes a token on behalf of a client.
+    pub(crate) async fn revoke_for(
+        &self,
+        client: &Client,
+        token_id: &str,
+        expires_at: UnixTime,
+    ) -> Result<(), RevocationError> {
+        let notice = RevocationNotice::token(self.name(), token_id, expires_at);
+        self.revocations().revoke(client.id(), &notice.map_err(RevocationError::Invalid)?).await
+    }
+
+    /// The revocation with the end of the last token that it can mean.
+    fn own(&self, notice: RevocationNotice) -> Result<RevocationNotice, RevocationError> {
+        if notice.issuer() != self.name() {
+            return Err(RevocationError::OtherIssuer);
+        }
+        let Some(before) = notice.issued_before() else { return Ok(notice) };
+        if before > self.clock().now().saturating_add(MAX_AHEAD) {
+            return Err(RevocationError::InFuture);
+        }
+        let end = notice.expires_at().min(before.saturating_add(MAX_TOKEN_LIFETIME));
+        let shortened = match notice.tokens() {
+            RevokedTokens::Subject(subject, before) => RevocationNotice::subject(self.name(), subject, *before, end),
+            RevokedTokens::Client(client, before) => RevocationNotice::client(self.name(), client, *before, end),
+            RevokedTokens::All(before) => RevocationNotice::all(self.name(), *before, end),
+            _ => return Ok(notice),
+        };
+        shortened.map_err(RevocationError::Invalid)
+    }
+}
+
+/// The revocations in its store.
+impl RevocationLog for Issuer {
+    fn read(&self, after: u64) -> LogFuture {
+        let issuer = self.clone();
+        Box::pin(async move {
+            let unavailable = |error: StoreError| SinkError::Unavailable(error.to_string());
+            let (page, end) = issuer.revocations().after(after).await.map_err(unavailable)?;
+            let notices =
+                page.notices.iter().filter_map(|stored| notice(issuer.name(), &stored.tokens, stored.expires_at));
+            Ok(LogPage::new(page.log, end, end >= page.last, notices.collect()))
+        })
+    }
+
+    fn changed(&self) -> ChangeFuture {
+        self.revocations().changed()
+    }
+}
+
+fn notice(issuer: &str, tokens: &RevokedTokens, expires_at: UnixTime) -> Option<RevocationNotice> {
+    let notice = match tokens {
+        RevokedTokens::Token(id) => RevocationNotice::token(issuer, id, expires_at),
+        RevokedTokens::Session(id) => RevocationNotice::session(issuer, id, expires_at),
+        RevokedTokens::Subject(subject, before) => RevocationNotice::subject(issuer, subject, *before, expires_at),
+        RevokedTokens::Client(client, before) => RevocationNotice::client(issuer, client, *before, expires_at),
+        RevokedTokens::All(before) => RevocationNotice::all(issuer, *before, expires_at),
+        _ => return None,
+    };
+    notice.ok()
+}
+
+const fn kind(tokens: &RevokedTokens) -> &'static str {
+    match tokens {
+        RevokedTokens::Token(_) => "token",
+        RevokedTokens::Session(_) => "session",
+        RevokedTokens::Subject(..) => "subject",
+        RevokedTokens::Client(..) => "client",
+        RevokedTokens::All(_) => "all",
+        _ => "other",
+    }
+}
