@@ -40,7 +40,7 @@ pub const ORDERS: [Order; 9] = [
         modules: "target identity problem request decision attach begin counts exchange mint swap rules gateway metrics decide edge config",
     },
     Order { krate: POSTGRES, modules: "tls settings connection" },
-    Order { krate: REDIS, modules: "settings link replays" },
+    Order { krate: REDIS, modules: "settings link replays revocations" },
     Order {
         krate: TEST,
         modules: "clock ring answer identity draft issuer request proof hostile server opaque provider mock_service",

@@ -20,11 +20,14 @@
 //! # let _ = layer;
 //! ```
 //!
+//! [`RevocationStream`] tells revocations to all instances of all services within a second or two.
+//!
 //! The modules, from the lowest to the highest:
 //!
 //! 1. `settings/`: [`RedisSettings`]: address, credential, TLS and time limits.
 //! 2. `link/`: the connection, which is replaced when it breaks, and the log of outages.
 //! 3. `replays/`: [`RedisReplays`] and its script, `insert.lua`.
+//! 4. `revocations/`: [`RevocationStream`], its publisher and its followers; `append.lua` adds to it.
 //!
 //! Every wait has a limit, and nothing that the server does lets a request in: without a clear answer it gets 503.
 //!
@@ -36,7 +39,9 @@
 
 mod link;
 mod replays;
+mod revocations;
 mod settings;
 
 pub use replays::RedisReplays;
+pub use revocations::{RevocationFollower, RevocationPublisher, RevocationStream};
 pub use settings::RedisSettings;

@@ -12,8 +12,8 @@ pub(super) async fn check_eviction(connection: &Connection) -> Result<(), Failur
         let (limit, policy) = (field("maxmemory"), field("maxmemory_policy"));
         // Without a limit nothing is removed, whatever the policy.
         if limit != Some("0") && policy != Some("noeviction") {
-            let problem = "the server removes keys when its memory is full, and a used proof would count again; set \
-                           maxmemory-policy noeviction";
+            let problem = "the server removes keys when its memory is full, so that used proofs or revocations are \
+                           forgotten; set maxmemory-policy noeviction";
             return Err(Failure::Refused(problem));
         }
     }

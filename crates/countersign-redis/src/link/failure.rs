@@ -92,7 +92,10 @@ fn of_io<'e>(cause: &'e (dyn Error + 'static)) -> Option<&'e io::Error> {
 const REFUSALS: [(&str, &str); 13] = [
     ("WRONGPASS", "user or password is wrong"),
     ("NOAUTH", "the server requires a password"),
-    ("NOPERM", "the user may not run a command or use a key that is needed; see the documentation of RedisReplays"),
+    (
+        "NOPERM",
+        "the user may not run a command or use a key that is needed; see the documentation of RedisReplays or RevocationStream",
+    ),
     ("READONLY", "the server is a read-only replica"),
     ("OOM", "the memory of the server is full (maxmemory)"),
     ("WRONGTYPE", "a key with this prefix belongs to something else; choose another prefix"),

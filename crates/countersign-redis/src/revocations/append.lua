@@ -1,0 +1,68 @@
+-- Adds revocations to the entries of an epoch, and a beat, in one step.
+-- KEYS: the state; the beats; the entries of the epoch
+-- ARGV: the epoch; the name of the durable list, or nothing for a revocation that is in none; its numbers before and after these
+--       revocations; the server's time in ms before they were read; 1 if nothing followed in the list; the most entries; then
+--       the revocations
+-- Returns an outcome, as `Outcome` has them, and the epoch, the list, its number and the server's time.
+
+-- A server that may have lost something has another id: it is new after a start, with its data or without, and after a replica
+-- became the primary.
+local replication = redis.call('INFO', 'replication')
+if not replication:find('role:master', 1, true) then
+  return redis.error_reply('READONLY a replica')
+end
+local server = replication:match('master_replid:(%w+)')
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local state =
+  redis.call('HMGET', KEYS[1], 'epoch', 'server', 'log', 'sequence', 'entries', 'beat', 'beat_at', 'last', 'filled')
+local epoch, log, sequence, entries = state[1] or '', state[3] or '', state[4] or '', tonumber(state[5] or 0)
+local function outcome(number)
+  return { number, epoch, log, sequence, string.format('%.0f', now) }
+end
+
+if state[2] ~= server then
+  return outcome(1)
+end
+if epoch ~= ARGV[1] then
+  return outcome(2)
+end
+-- Somebody else added or removed entries.
+if redis.call('XLEN', KEYS[3]) ~= entries then
+  return outcome(1)
+end
+local is_durable = ARGV[2] ~= ''
+if is_durable then
+  if log ~= ARGV[2] or entries > 2 * tonumber(state[9]) + 4096 then
+    return outcome(1)
+  end
+  if sequence ~= ARGV[3] then
+    return outcome(2)
+  end
+  local age = now - tonumber(ARGV[5])
+  if age < 0 or age > 2000 then
+    return outcome(4)
+  end
+end
+local added = #ARGV - 7
+if entries + added > tonumber(ARGV[7]) then
+  return outcome(3)
+end
+
+local last = state[8]
+for number = 8, #ARGV do
+  last = redis.call('XADD', KEYS[3], '*', 'n', ARGV[number])
+end
+entries = entries + added
+if is_durable then
+  sequence = ARGV[4]
+end
+redis.call('HSET', KEYS[1], 'sequence', sequence, 'entries', entries, 'last', last)
+-- Of several publishers, one is enough.
+local quiet = now - tonumber(state[7])
+if ARGV[6] == '1' and (added > 0 or quiet < 0 or quiet >= 500) then
+  local beat = tonumber(state[6]) + 1
+  redis.call('HSET', KEYS[1], 'beat', beat, 'beat_at', string.format('%.0f', now))
+  redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'epoch', epoch, 'number', beat, 'entries', entries, 'last', last)
+end
+return outcome(0)

@@ -1,0 +1,149 @@
+//! Reading of a stream, and the decision whether the list is complete.
+
+use std::time::Duration;
+
+use countersign::revocation::RevocationFeed;
+use redis::{Cmd, Value, cmd};
+use tokio::time::Instant;
+
+use super::entry::{Beat, Entry, EntryId, entries, entries_of};
+use super::shared::Shared;
+use crate::link::{Failure, Link};
+
+/// The time for which the server waits for entries.
+pub(super) const BLOCK: Duration = Duration::from_secs(1);
+
+/// The entries that are read at once.
+const READ_ENTRIES: usize = 500;
+
+/// The time without a beat after which the last one is looked up again: ids may have gone back.
+const LOOK_AFTER: Duration = Duration::from_secs(3);
+
+/// The time from the request for a beat to its use: this process may have been suspended.
+const FRESH: Duration = Duration::from_secs(3);
+
+/// The progress of a follower.
+pub(super) struct Reader<'r> {
+    shared: &'r Shared,
+    feed: &'r RevocationFeed,
+    epoch: String,
+    /// The last entry of the epoch that was read, and the number of them.
+    last: EntryId,
+    read: u64,
+    /// False after an entry that is no revocation: the list lacks something that was said.
+    is_sound: bool,
+}
+
+impl<'r> Reader<'r> {
+    pub(super) fn new(shared: &'r Shared, feed: &'r RevocationFeed) -> Self {
+        Reader { shared, feed, epoch: String::new(), last: EntryId::default(), read: 0, is_sound: true }
+    }
+
+    /// Follows on one connection, until it fails or no beat comes.
+    ///
+    /// The first beat that is seen says nothing about now: it may be that of an old copy. The next one of the same epoch does,
+    /// because a publisher adds none to a stream that has lost something.
+    pub(super) async fn watch(&mut self, link: &Link) -> Result<(), Failure> {
+        let mut sent = Instant::now();
+        let mut beat = self.look(link).await?;
+        let mut before = None::<Beat>;
+        let mut seen_at = Instant::now();
+        loop {
+            if let Some(beat) = &beat {
+                self.catch_up(link, beat).await?;
+                let is_next =
+                    before.as_ref().is_some_and(|before| before.epoch == beat.epoch && before.number < beat.number);
+                if is_next {
+                    seen_at = Instant::now();
+                    if self.has_all_of(beat) && sent.elapsed() <= FRESH {
+                        self.feed.confirm();
+                        link.succeeded();
+                    }
+                }
+            }
+            if seen_at.elapsed() > LOOK_AFTER {
+                return Ok(());
+            }
+            before = beat.clone();
+            sent = Instant::now();
+            if let Some(next) = self.wait(link, beat.as_ref()).await? {
+                if before.as_ref().is_none_or(|before| before.epoch != next.epoch) {
+                    seen_at = Instant::now();
+                }
+                beat = Some(next);
+            }
+        }
+    }
+
+    /// The last beat, if there is one.
+    async fn look(&self, link: &Link) -> Result<Option<Beat>, Failure> {
+        let mut command = cmd("XREVRANGE");
+        command.arg(self.shared.keys.beats()).arg("+").arg("-").arg("COUNT").arg(1);
+        let answer = send(link, &command).await?;
+        last_beat(entries(&answer))
+    }
+
+    /// Reads the entries up to those that the beat states.
+    async fn catch_up(&mut self, link: &Link, beat: &Beat) -> Result<(), Failure> {
+        if self.epoch != beat.epoch {
+            self.epoch.clone_from(&beat.epoch);
+            (self.last, self.read, self.is_sound) = (EntryId::default(), 0, true);
+        }
+        let key = self.shared.keys.entries(&self.epoch);
+        while self.last < beat.last {
+            let mut command = cmd("XREAD");
+            command.arg("COUNT").arg(READ_ENTRIES).arg("STREAMS").arg(&key).arg(self.last.to_string());
+            let answer = send(link, &command).await?;
+            let found = entries_of(&answer, &key).ok_or(UNREADABLE)?;
+            if found.is_empty() {
+                break;
+            }
+            self.apply(link, &found);
+        }
+        Ok(())
+    }
+
+    /// Waits for entries, which are applied, and for a beat.
+    async fn wait(&mut self, link: &Link, beat: Option<&Beat>) -> Result<Option<Beat>, Failure> {
+        let (entries, beats) = (self.shared.keys.entries(&self.epoch), self.shared.keys.beats());
+        let seen = beat.map_or_else(|| EntryId::default().to_string(), |beat| beat.id.to_string());
+        let mut command = cmd("XREAD");
+        command.arg("COUNT").arg(READ_ENTRIES).arg("BLOCK").arg(BLOCK.as_millis().to_string()).arg("STREAMS");
+        command.arg(&entries).arg(&beats).arg(self.last.to_string()).arg(seen);
+        let answer = send(link, &command).await?;
+        let found = entries_of(&answer, &entries).ok_or(UNREADABLE)?;
+        self.apply(link, &found);
+        last_beat(entries_of(&answer, &beats))
+    }
+
+    fn apply(&mut self, link: &Link, found: &[Entry<'_>]) {
+        for entry in found {
+            (self.last, self.read) = (entry.id, self.read.saturating_add(1));
+            let Some(notice) = entry.notice(&self.shared.issuer) else {
+                self.is_sound = false;
+                link.failed(Failure::Refused("an entry of the stream is no revocation of its issuer"));
+                continue;
+            };
+            if self.feed.apply(&notice).is_err() {
+                link.failed(Failure::Refused("the list of revocations of this process has no room for more"));
+            }
+        }
+    }
+
+    fn has_all_of(&self, beat: &Beat) -> bool {
+        self.is_sound && self.epoch == beat.epoch && self.last >= beat.last && self.read >= beat.entries
+    }
+}
+
+const UNREADABLE: Failure = Failure::Refused("the server's answer is not that of a stream");
+
+fn last_beat(found: Option<Vec<Entry<'_>>>) -> Result<Option<Beat>, Failure> {
+    match found.ok_or(UNREADABLE)?.last() {
+        None => Ok(None),
+        Some(entry) => Beat::of(entry).map(Some).ok_or(UNREADABLE),
+    }
+}
+
+async fn send(link: &Link, command: &Cmd) -> Result<Value, Failure> {
+    link.send(command).await?.map_err(|error| Link::failure(&error))
+}

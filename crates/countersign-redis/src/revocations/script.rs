@@ -1,0 +1,147 @@
+//! The steps that change a stream.
+
+use std::sync::LazyLock;
+
+use redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value, cmd};
+
+use super::entry::{is_epoch, text};
+use super::keys::Keys;
+use crate::link::{Failure, Link};
+
+/// The time for which an epoch that has not begun is kept.
+const KEEP_UNUSED_SECONDS: &str = "600";
+
+/// The time for which readers may still read the epoch before.
+const KEEP_OLD_SECONDS: &str = "60";
+
+static APPEND: Text = Text::new(include_str!("append.lua"), || hash(include_str!("append.lua")));
+static FILL: Text = Text::new(include_str!("fill.lua"), || hash(include_str!("fill.lua")));
+static SWITCH: Text = Text::new(include_str!("switch.lua"), || hash(include_str!("switch.lua")));
+
+/// A script, and the name under which a server keeps it.
+struct Text {
+    text: &'static str,
+    hash: LazyLock<String>,
+}
+
+impl Text {
+    const fn new(text: &'static str, hash: fn() -> String) -> Self {
+        Text { text, hash: LazyLock::new(hash) }
+    }
+
+    async fn run(&self, link: &Link, keys: &[String], arguments: &[&str]) -> Result<Value, Failure> {
+        let command = |name, script: &str| -> Cmd {
+            let mut command = cmd(name);
+            command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
+            command
+        };
+        let mut answer = link.send(&command("EVALSHA", &self.hash)).await?;
+        let is_unknown = |kind| kind == ErrorKind::Server(ServerErrorKind::NoScript);
+        if answer.as_ref().is_err_and(|error| is_unknown(error.kind())) {
+            answer = link.send(&command("EVAL", self.text)).await?;
+        }
+        answer.map_err(|error| Link::failure(&error))
+    }
+}
+
+fn hash(text: &str) -> String {
+    Script::new(text).get_hash().to_owned()
+}
+
+/// The state of a stream as a step found or left it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct State {
+    /// Empty if there is none.
+    pub(super) epoch: String,
+    /// The name of the durable list of which the stream has the revocations.
+    pub(super) log: String,
+    /// The number up to which it has them.
+    pub(super) sequence: u64,
+    /// The server's time, in milliseconds since 1970.
+    pub(super) now: u64,
+}
+
+/// The outcome of a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Outcome {
+    Done(State),
+    /// The server has lost entries, or may have, or has many that are over: a new epoch has to be filled.
+    Lost(State),
+    /// Another epoch, or another number of the list, is the present one.
+    Moved(State),
+    Full,
+    /// The revocations were read too long ago to say that they are all.
+    Late,
+}
+
+impl Outcome {
+    fn of(value: &Value) -> Option<Self> {
+        let Value::Array(parts) = value else { return None };
+        let [Value::Int(outcome), epoch, log, sequence, now] = &parts[..] else { return None };
+        let epoch = text(epoch).filter(|epoch| epoch.is_empty() || is_epoch(epoch))?.to_owned();
+        let (log, sequence) = (text(log)?.to_owned(), text(sequence)?.parse().unwrap_or_default());
+        let state = State { epoch, log, sequence, now: text(now)?.parse().ok()? };
+        Some(match outcome {
+            0 => Outcome::Done(state),
+            1 => Outcome::Lost(state),
+            2 => Outcome::Moved(state),
+            3 => Outcome::Full,
+            4 => Outcome::Late,
+            _ => return None,
+        })
+    }
+}
+
+/// Revocations to be added to an epoch.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Addition<'a> {
+    pub(super) epoch: &'a str,
+    /// The durable list that has them, with the numbers before and after them; `None` if none has.
+    pub(super) list: Option<(&'a str, u64, u64)>,
+    /// The server's time before they were read.
+    pub(super) read_at: u64,
+    /// Nothing followed in the list.
+    pub(super) is_last: bool,
+    pub(super) max_entries: u64,
+    pub(super) notices: &'a [String],
+}
+
+/// Adds revocations.
+pub(super) async fn append(link: &Link, keys: &Keys, addition: &Addition<'_>) -> Result<Outcome, Failure> {
+    let (log, before, after) = addition.list.unwrap_or_default();
+    let [before, after, read_at, max_entries] =
+        [before, after, addition.read_at, addition.max_entries].map(|number| number.to_string());
+    let is_last = if addition.is_last { "1" } else { "0" };
+    let mut arguments = vec![addition.epoch, log, &before, &after, &read_at, is_last, &max_entries];
+    arguments.extend(addition.notices.iter().map(String::as_str));
+    // Without an epoch, the key of the entries is not used.
+    let keys = [keys.state(), keys.beats(), keys.entries(addition.epoch)];
+    outcome(&APPEND.run(link, &keys, &arguments).await?)
+}
+
+/// Adds revocations to an epoch that has not begun.
+pub(super) async fn fill(link: &Link, keys: &Keys, epoch: &str, notices: &[String]) -> Result<(), Failure> {
+    let mut arguments = vec![KEEP_UNUSED_SECONDS];
+    arguments.extend(notices.iter().map(String::as_str));
+    FILL.run(link, &[keys.entries(epoch)], &arguments).await.map(drop)
+}
+
+/// Begins an epoch with so many entries, which has the list up to this number, in place of `old` of which so many entries were
+/// read.
+pub(super) async fn switch(
+    link: &Link,
+    keys: &Keys,
+    (old, old_entries): (&str, u64),
+    (new, entries): (&str, u64),
+    (log, sequence): (&str, u64),
+) -> Result<Outcome, Failure> {
+    let of_old = if old.is_empty() { keys.state() } else { keys.entries(old) };
+    let keys = [keys.state(), keys.beats(), keys.entries(new), of_old];
+    let [old_entries, sequence, entries] = [old_entries, sequence, entries].map(|number| number.to_string());
+    let arguments = [old, &old_entries, new, log, &sequence, &entries, KEEP_OLD_SECONDS];
+    outcome(&SWITCH.run(link, &keys, &arguments).await?)
+}
+
+fn outcome(answer: &Value) -> Result<Outcome, Failure> {
+    Outcome::of(answer).ok_or(Failure::Refused("the server's answer is not one of the script"))
+}

@@ -1,0 +1,30 @@
+-- Begins an epoch whose entries are filled in, in place of another one.
+-- KEYS: the state; the beats; the entries of the new epoch; those of the old one, or the state
+-- ARGV: the old epoch, or nothing; the number of its entries that the new one has or needs not; the new epoch; the name of the
+--       durable list and its number; the number of entries; seconds for which readers may still read the old ones
+-- Returns an outcome, as `append.lua` does.
+local replication = redis.call('INFO', 'replication')
+if not replication:find('role:master', 1, true) then
+  return redis.error_reply('READONLY a replica')
+end
+local server = replication:match('master_replid:(%w+)')
+local clock = redis.call('TIME')
+local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+local old = redis.call('HMGET', KEYS[1], 'epoch')[1] or ''
+if old ~= ARGV[1] or (old ~= '' and redis.call('XLEN', KEYS[4]) ~= tonumber(ARGV[2])) then
+  return { 2, old, '', '', now }
+end
+if redis.call('XLEN', KEYS[3]) ~= tonumber(ARGV[6]) then
+  return { 1, old, '', '', now }
+end
+local top = redis.call('XREVRANGE', KEYS[3], '+', '-', 'COUNT', 1)[1]
+local last = top and top[1] or '0-0'
+redis.call('PERSIST', KEYS[3])
+redis.call('DEL', KEYS[1])
+redis.call('HSET', KEYS[1], 'epoch', ARGV[3], 'server', server, 'log', ARGV[4], 'sequence', ARGV[5], 'entries', ARGV[6],
+  'beat', 1, 'beat_at', 0, 'last', last, 'filled', ARGV[6])
+if old ~= '' then
+  redis.call('EXPIRE', KEYS[4], ARGV[7])
+end
+redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'epoch', ARGV[3], 'number', 1, 'entries', ARGV[6], 'last', last)
+return { 0, ARGV[3], ARGV[4], ARGV[5], now }

@@ -1,0 +1,124 @@
+//! Users with few permissions, and TLS: S10.01.
+
+use std::sync::Arc;
+
+use countersign_issuer::MemoryStore;
+use countersign_redis::{RedisSettings, RevocationStream};
+use countersign_tests::redis::{RedisServer, free_port};
+use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+
+use crate::world::{ISSUER, World};
+
+/// The commands that the documentation of `RevocationStream` lists.
+const OF_PUBLISHERS: &str =
+    "+eval +evalsha +info +time +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist";
+const OF_FOLLOWERS: &str = "+info +xread +xrevrange";
+
+fn set_user(server: &RedisServer, name: &str, commands: &str) -> RedisSettings {
+    let mut rule =
+        vec!["ACL", "SETUSER", name, "reset", "on", ">s3cret-of-redis", "~countersign:*", "resetchannels", "-@all"];
+    rule.extend(commands.split(' '));
+    assert_eq!(server.run(&rule).trim(), "OK");
+    RedisSettings::new(format!("{}?user={name}&pass=s3cret-of-redis", server.url()))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s14_12_the_documented_permissions_are_enough_and_followers_cannot_write() {
+    let text = include_str!("../../crates/countersign-redis/src/revocations/stream.rs");
+    assert!(text.contains(&format!("-@all {OF_PUBLISHERS}\n")) && text.contains(&format!("-@all {OF_FOLLOWERS}\n")));
+    let (server, world) = (RedisServer::start(), World::new());
+    let publisher = set_user(&server, "issuer", OF_PUBLISHERS);
+    let follower = set_user(&server, "orders", OF_FOLLOWERS);
+    let sts = world.sts(Arc::new(MemoryStore::new()), publisher);
+    let service = world.service(sts.issuer.trusted_for("orders"), follower.clone());
+    let (good, revoked) = (sts.token("ann"), sts.token("ann"));
+    service.until(&good, 200).await;
+    sts.revoke(&revoked).await;
+    service.until(&revoked, 401).await;
+    // Also to fill it again beside an older epoch.
+    let key = crate::world::entry_keys(&server).pop().expect("an epoch");
+    server.run(&["XTRIM", &key, "MAXLEN", "0"]);
+    let later = world.service(sts.issuer.trusted_for("orders"), follower.clone());
+    later.until_complete(&good, &[&revoked]).await;
+
+    let stream = RevocationStream::connect(follower, ISSUER).await.expect("it may read");
+    use countersign::revocation::RevocationSink;
+    let error = stream.revoke(revoked.notice.clone()).await.expect_err("it may not write");
+    assert!(error.to_string().contains("may not run a command"), "{error}");
+    let wrong = RedisSettings::new(format!("{}?user=orders&pass=wr0ng", server.url()));
+    let error = RevocationStream::connect(wrong, ISSUER).await.expect_err("a wrong password");
+    let texts = format!("{error} {error:?} {stream:?} {:?}", service.follower);
+    assert!(
+        texts.contains("user or password is wrong") && !texts.contains("s3cret") && !texts.contains("wr0ng"),
+        "{texts}"
+    );
+}
+
+/// All keys of one issuer lie on one node.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s14_12_a_cluster_serves_as_a_server_does() {
+    let (port, bus) = (free_port().to_string(), free_port().to_string());
+    let server = RedisServer::with(&["--port", &port, "--cluster-enabled", "yes", "--cluster-port", &bus]);
+    assert_eq!(server.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
+    while !server.run(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    let settings = || RedisSettings::cluster([format!("redis://127.0.0.1:{port}")]);
+    let world = World::new();
+    let sts = world.sts(Arc::new(MemoryStore::new()), settings());
+    let service = world.service(sts.issuer.trusted_for("orders"), settings());
+    let (good, revoked) = (sts.token("ann"), sts.token("ann"));
+    service.until(&good, 200).await;
+    sts.revoke(&revoked).await;
+    service.until(&revoked, 401).await;
+    server.run(&["FLUSHALL"]);
+    let later = world.service(sts.issuer.trusted_for("orders"), settings());
+    later.until_complete(&good, &[&revoked]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s14_12_tls_needs_a_trusted_server() {
+    let folder = std::env::temp_dir().join(format!("cs-revocations-tls-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
+    let mut params = CertificateParams::new([]).expect("no names");
+    params.distinguished_name.push(DnType::CommonName, "Authority of Redis");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
+    let key = KeyPair::generate().expect("a key");
+    let certificate = CertificateParams::new(["localhost".to_owned()]).expect("a name").signed_by(&key, &authority);
+    std::fs::write(path("cert.pem"), certificate.expect("signed").pem()).expect("written");
+    std::fs::write(path("key.pem"), key.serialize_pem()).expect("written");
+    let port = free_port().to_string();
+    let (certificate, key) = (path("cert.pem"), path("key.pem"));
+    let server = RedisServer::with(&[
+        "--port",
+        "0",
+        "--tls-port",
+        &port,
+        "--tls-cert-file",
+        &certificate,
+        "--tls-key-file",
+        &key,
+        "--tls-auth-clients",
+        "no",
+        "--tls-ca-cert-file",
+        &certificate,
+    ]);
+    let settings = || RedisSettings::new(format!("rediss://localhost:{port}")).only_added_roots();
+    let trusting = || settings().add_roots(authority.as_ref().pem());
+    let world = World::new();
+    let sts = world.sts(Arc::new(MemoryStore::new()), trusting());
+    let service = world.service(sts.issuer.trusted_for("orders"), trusting());
+    let (good, revoked) = (sts.token("ann"), sts.token("ann"));
+    service.until(&good, 200).await;
+    sts.revoke(&revoked).await;
+    service.until(&revoked, 401).await;
+    let error = RevocationStream::connect(settings(), ISSUER).await.expect_err("nobody is trusted");
+    assert!(error.to_string().contains("no authority is trusted"), "{error}");
+    drop(server);
+    std::fs::remove_dir_all(&folder).expect("removed");
+}
