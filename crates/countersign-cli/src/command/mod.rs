@@ -49,6 +49,8 @@ pub(crate) enum Command {
     Jwks(jwks::Arguments),
     /// Rotate the keys of a token service
     Rotate(issuer::Rotate),
+    /// Revoke tokens of a token service: one, or those of a session, a subject or a client
+    Revoke(issuer::Revoke),
     /// Check or watch the keys that an issuer publishes
     Keys(keys::Arguments),
     /// Get a token as a service does: client credentials or token exchange
@@ -91,6 +93,7 @@ impl Command {
             Command::Keygen(arguments) => arguments.run(),
             Command::Jwks(arguments) => arguments.run(),
             Command::Rotate(arguments) => arguments.run(),
+            Command::Revoke(arguments) => arguments.run(),
             Command::Keys(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
             Command::Trace(arguments) => arguments.run(),

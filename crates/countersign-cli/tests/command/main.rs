@@ -17,6 +17,7 @@ mod introspection;
 mod issuer;
 mod mint;
 mod network;
+mod revoke;
 mod rotate;
 #[path = "../run/mod.rs"]
 mod run;

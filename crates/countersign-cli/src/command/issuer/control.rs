@@ -14,6 +14,8 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
+use countersign_core::clock::UnixTime;
+use countersign_core::revocation::{RevocationNotice, RevokedTokens};
 use countersign_issuer::{Issuer, IssuerConfig, KeyState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -61,6 +63,8 @@ pub(super) enum ControlRequest {
     Revoke(String),
     /// Only list the keys.
     Keys,
+    /// Revoke the tokens that this notice means, in its JSON form.
+    RevokeTokens(String),
 }
 
 /// The first message: the command asks for a nonce, and for a proof that the service has the secret.
@@ -164,7 +168,7 @@ impl Nonces {
     }
 }
 
-/// Executes the request and returns the resulting keys.
+/// Executes the request and returns the resulting keys, or the revocation. Within a runtime, on a thread that may block.
 pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value, String> {
     match request {
         ControlRequest::Rotate => drop(issuer.rotate().map_err(|error| error.to_string())?),
@@ -175,6 +179,7 @@ pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value
             }
         }
         ControlRequest::Keys => {}
+        ControlRequest::RevokeTokens(notice) => return revoke(issuer, notice),
     }
     let keys: Vec<Value> = issuer
         .keys()
@@ -185,6 +190,23 @@ pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value
         })
         .collect();
     Ok(json!({ "issuer": issuer.name(), "keys": keys }))
+}
+
+/// Revokes tokens, and returns what is revoked until when.
+fn revoke(issuer: &Issuer, notice: &str) -> Result<Value, String> {
+    let notice = RevocationNotice::from_json(notice).map_err(|error| error.to_string())?;
+    let kind = match notice.tokens() {
+        RevokedTokens::Token(_) => "token",
+        RevokedTokens::Session(_) => "session",
+        RevokedTokens::Subject(..) => "subject",
+        RevokedTokens::Client(..) => "client",
+        RevokedTokens::All(_) => "all",
+        _ => "other",
+    };
+    let before = notice.issued_before().map(UnixTime::as_secs);
+    let revoked = tokio::runtime::Handle::current().block_on(issuer.revoke(notice));
+    revoked.map_err(|error| error.to_string())?;
+    Ok(json!({ "issuer": issuer.name(), "revoked": kind, "before": before }))
 }
 
 /// A key's state and the time of its next scheduled change.

@@ -1,8 +1,11 @@
-//! `countersign issuer` and `countersign rotate`: the token service as a command, and its control.
+//! `countersign issuer`, `rotate` and `revoke`: the token service as a command, and its control.
 
 pub(super) mod control;
+mod reach;
+mod revoke;
 mod rotate;
 mod serve;
 
+pub(super) use revoke::Arguments as Revoke;
 pub(super) use rotate::Arguments as Rotate;
 pub(super) use serve::Arguments as Serve;

@@ -8,7 +8,9 @@ use axum::Router;
 use clap::Args;
 use countersign::keys::from_config;
 use countersign::proof::{MutualTls, ReadCertificateLayer};
+use countersign::secret::Secret;
 use countersign_issuer::{ClientConfig, Issuer, IssuerConfig};
+use countersign_redis::{RedisSettings, RevocationStream};
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -39,6 +41,12 @@ pub(crate) struct Arguments {
     /// Listen beyond loopback; a proxy terminates TLS
     #[arg(long)]
     behind_tls: bool,
+    /// Publish revocations to the Redis or Valkey whose URL this environment variable has
+    #[arg(long, value_name = "VARIABLE")]
+    revocations_redis_env: Option<String>,
+    /// Trust the authorities in this PEM file too, for a Redis with TLS
+    #[arg(long, value_name = "FILE", requires = "revocations_redis_env")]
+    redis_roots: Option<PathBuf>,
     /// Print the listening address as one JSON object: issuer, address
     #[arg(long)]
     json: bool,
@@ -52,14 +60,25 @@ impl Arguments {
         let within = runtime.enter(); // keys of other issuers are fetched from it
         let issuer = config.build_with(from_config).map_err(|error| invalid(&error))?;
         let certificates = certificates(&config)?;
+        let stream = self.stream(&issuer)?;
         if self.check {
             output::line(&format!("{}: configuration is valid, {} keys", issuer.name(), issuer.keys().len()))?;
             return Ok(Exit::Done);
         }
+        let publisher = stream.map(|stream| stream.publish(issuer.clone())).transpose()?;
         let outcome = runtime.block_on(self.serve(&config, &issuer, certificates));
+        drop(publisher);
         drop(within);
         runtime.shutdown_timeout(STORE_TIMEOUT);
         outcome
+    }
+
+    /// The stream to which revocations are published.
+    fn stream(&self, issuer: &Issuer) -> Result<Option<RevocationStream>, Failure> {
+        let Some(variable) = &self.revocations_redis_env else { return Ok(None) };
+        let settings = RedisSettings::new(Secret::from_env(variable)?);
+        let settings = self.redis_roots.iter().fold(settings, RedisSettings::add_roots_file);
+        Ok(Some(RevocationStream::connect_in_background(settings, issuer.name())?))
     }
 
     async fn serve(
