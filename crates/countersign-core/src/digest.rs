@@ -4,6 +4,7 @@ use std::fmt;
 use std::hash::Hasher;
 
 use aws_lc_rs::{digest, rand};
+use siphasher::sip::SipHasher13;
 use siphasher::sip128::{Hasher128, SipHasher24};
 
 /// The SHA-256 of a text: tells secrets apart without storing them.
@@ -74,6 +75,24 @@ impl DigestKey {
         parts.iter().for_each(|part| hasher.write(part));
         let hash = hasher.finish128();
         KeyedDigest([hash.h1, hash.h2])
+    }
+
+    /// A shorter digest of these bytes, for a table in which a collision grants nothing: SipHash-1-3, as in the tables of the
+    /// standard library. It takes half of the time.
+    ///
+    /// ```
+    /// use countersign_core::integration::DigestKey;
+    ///
+    /// let key = DigestKey::random();
+    /// assert_eq!(key.short_digest(&[b"a", b"b"]), key.short_digest(&[b"ab"]));
+    /// assert_ne!(key.short_digest(&[b"a"]), key.short_digest(&[b"b"]));
+    /// ```
+    #[must_use]
+    #[inline]
+    pub fn short_digest(&self, parts: &[&[u8]]) -> u64 {
+        let mut hasher = SipHasher13::new_with_key(&self.0);
+        parts.iter().for_each(|part| hasher.write(part));
+        hasher.finish()
     }
 }
 

@@ -33,8 +33,8 @@
 pub use crate::authz::names::Names;
 pub use crate::authz::requirement::facts::{Facts, NoRequest, RequestContext, RequestFacts, Unknown};
 pub use crate::budget::{
-    Hashed, NestedBudget, NestedPermit, NestedUnit, NestedUnits, OccupancyBudget, OverBudget, Permit, RankedQueue,
-    RateBudget, Spent, Standing, fair_share,
+    NestedBudget, NestedPermit, NestedUnit, NestedUnits, OccupancyBudget, OverBudget, Permit, RankedQueue, RateBudget,
+    Spent, Standing, fair_share,
 };
 pub use crate::cache::DigestCache;
 pub use crate::claims::typed::TokenClaims;

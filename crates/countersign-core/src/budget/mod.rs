@@ -32,4 +32,4 @@ pub use nested_units::{NestedUnit, NestedUnits};
 pub use occupancy::{OccupancyBudget, Permit};
 pub use queue::RankedQueue;
 pub use rate::{RateBudget, Spent};
-pub use shares::{Hashed, OverBudget, Standing, fair_share};
+pub use shares::{OverBudget, Standing, fair_share};

@@ -129,18 +129,8 @@ impl Shares {
 }
 
 /// A hasher for names that are hashes already, under a key that nobody outside knows: it takes their first 64 bits.
-///
-/// ```
-/// use std::collections::HashSet;
-/// use std::hash::BuildHasherDefault;
-/// use countersign_core::integration::{DigestKey, Hashed};
-///
-/// let mut seen: HashSet<u128, BuildHasherDefault<Hashed>> = HashSet::default();
-/// let name = DigestKey::random().digest("a").to_number();
-/// assert!(seen.insert(name) && !seen.insert(name));
-/// ```
 #[derive(Debug, Default)]
-pub struct Hashed(KeyHash);
+pub(super) struct Hashed(KeyHash);
 
 impl Hasher for Hashed {
     fn finish(&self) -> u64 {

@@ -33,6 +33,7 @@ mod read_certificate;
 mod replay;
 pub(crate) mod replay_counts;
 mod replay_stats;
+mod used_names;
 
 pub(crate) use check::{ProofChecker, ReadProof};
 pub use countersign_core::proof::{
