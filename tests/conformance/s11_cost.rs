@@ -188,10 +188,12 @@ fn s11_08_wide_json_is_read_in_linear_time() {
     };
     let blanks = |count: usize| valid().claim("scope", format!("read{}", " ".repeat(count))).sign();
     let items = |count: usize| valid().claim("x", vec![0; count]).sign();
+    // Eight times the input, because time is measured on a machine that has other work: linear time is 8 times as long, quadratic
+    // time 64 times. The core counts the comparisons of names.
     for (small, large, case) in [
-        (members(1800), members(3600), "members"),
-        (blanks(16_000), blanks(32_000), "blanks"),
-        (items(10_000), items(20_000), "items"),
+        (members(450), members(3600), "members"),
+        (blanks(4_000), blanks(32_000), "blanks"),
+        (items(2_500), items(20_000), "items"),
     ] {
         assert_eq!((code(&verifier, &small), code(&verifier, &large)), (OK, OK), "{case}");
         let ratio = |small: &str, large: &str| {
@@ -200,8 +202,8 @@ fn s11_08_wide_json_is_read_in_linear_time() {
         };
         // One quiet run of ten is enough: noise only ever adds.
         let ratios: Vec<f64> =
-            (0..10).map_while(|_| Some(ratio(&small, &large)).filter(|ratio| *ratio >= 3.0)).collect();
-        assert!(ratios.len() < 10, "{case}: twice the input took {ratios:.1?} times as long");
+            (0..10).map_while(|_| Some(ratio(&small, &large)).filter(|ratio| *ratio >= 27.0)).collect();
+        assert!(ratios.len() < 10, "{case}: eight times the input took {ratios:.1?} times as long");
     }
 }
 

@@ -232,8 +232,10 @@ async fn s15_02_a_store_that_never_answers_fails_a_request_after_ten_seconds() {
 
 // S15.02
 #[test]
-#[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
-#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
+#[cfg_attr(
+    not(all(has_postgres, is_ci)),
+    ignore = "needs PostgreSQL: tests/peers/install; takes long: CI=true runs it"
+)]
 fn s15_02_expired_ids_of_a_large_list_are_removed_in_parts() {
     let database = Postgres::start();
     let open = || PostgresStore::connect(&Secret::from(database.settings())).expect("a store");

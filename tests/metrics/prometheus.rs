@@ -78,8 +78,10 @@ fn panel_expressions() -> Vec<(String, String)> {
 
 #[tokio::test(flavor = "multi_thread")]
 #[allow(clippy::await_holding_lock, reason = "tests run one after the other")]
-#[cfg_attr(not(has_prometheus), ignore = "needs Prometheus: tests/peers/install")]
-#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
+#[cfg_attr(
+    not(all(has_prometheus, is_ci)),
+    ignore = "needs Prometheus: tests/peers/install; takes long: CI=true runs it"
+)]
 async fn a_real_prometheus_evaluates_every_panel_and_every_alert() {
     let _exclusive = crate::exclusive();
     let alerts = monitoring("alerts.yml");

@@ -112,8 +112,7 @@ async fn s6_11_s6_12_s6_14_a_cluster_accepts_each_proof_once_and_without_a_node_
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
-#[cfg_attr(not(is_ci), ignore = "takes long; CI=true runs it")]
+#[cfg_attr(not(all(has_redis, is_ci)), ignore = "needs Redis: tests/peers/install; takes long: CI=true runs it")]
 async fn s6_12_a_node_of_a_cluster_that_was_started_again_accepts_no_proof_twice() {
     let mut cluster = Cluster::start();
     let store =

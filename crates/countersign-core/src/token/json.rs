@@ -62,6 +62,8 @@ impl<'j> Reader<'j> {
     /// The text of a range.
     #[inline]
     pub(crate) fn text(&self, range: Text) -> &str {
+        #[cfg(test)]
+        tests::TEXTS_READ.set(tests::TEXTS_READ.get() + 1);
         range.of(self.json, &self.unescaped)
     }
 
@@ -366,9 +368,31 @@ pub(crate) fn refuse_duplicate(is_new: bool) -> Result<(), NotJson> {
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use proptest::prelude::*;
 
     use super::*;
+
+    thread_local! {
+        /// The texts that readers of this thread read a second time, such as to compare names.
+        pub(super) static TEXTS_READ: Cell<usize> = const { Cell::new(0) };
+    }
+
+    /// Each byte is read once, as the position only goes forward: what remains are the comparisons of names.
+    #[test]
+    fn s11_08_the_names_of_a_wide_object_are_compared_in_nearly_linear_time() {
+        let comparisons = |count: usize| {
+            let members: Vec<String> = (0..count).map(|index| format!("\"m{}\":0", index * 7919 % count)).collect();
+            let before = TEXTS_READ.get();
+            assert!(skim(&format!("{{{}}}", members.join(",")), 8).is_ok());
+            TEXTS_READ.get() - before
+        };
+        for count in [1_800, 10_000] {
+            let (once, twice) = (comparisons(count), comparisons(2 * count));
+            assert!(twice < 3 * once, "{count} members: {once} texts, twice as many: {twice}");
+        }
+    }
 
     fn skim(json: &str, depth: usize) -> Result<(), NotJson> {
         let mut reader = Reader::new(json);

@@ -116,8 +116,9 @@ pub(super) struct KeyFetch {
 }
 
 impl KeyFetch {
-    fn events(&self) -> FetchEvents {
-        FetchEvents { is_resolved: self.keys.usage.is_limited(), elapsed: self.clock.elapsed() }
+    fn events(&self) -> FetchEvents<'_> {
+        let (is_resolved, samples) = (self.keys.usage.is_limited(), &self.limit.samples);
+        FetchEvents { is_resolved, samples, elapsed: self.clock.elapsed() }
     }
 }
 
@@ -130,13 +131,14 @@ impl Fetch<KeySet> for KeyFetch {
         if forced {
             self.keys.counters.forced.fetch_add(1, Ordering::Relaxed);
         }
-        let events = self.events();
+        let (limit, FetchEvents { is_resolved, elapsed, .. }) = (Arc::clone(&self.limit), self.events());
         let fetch = Arc::clone(&location).fetch(request);
         Box::pin(async move {
             let span = telemetry::key_fetch_span(location.shown_name(), forced);
             let fetch_and_log = async {
                 let result: Result<Fetched<KeySet>, FetchFailure> = fetch.await;
                 if let Ok(fetched) = &result {
+                    let events = FetchEvents { is_resolved, samples: &limit.samples, elapsed };
                     telemetry::keys_fetched(location.shown_name(), forced, current.as_deref(), &fetched.value, events);
                 }
                 result
@@ -220,7 +222,7 @@ impl Fetch<KeySet> for KeyFetch {
 
     fn on_suppressed(&self) {
         self.keys.counters.suppressed.fetch_add(1, Ordering::Relaxed);
-        telemetry::key_refresh_skipped(self.location.shown_name(), self.clock.elapsed());
+        telemetry::key_refresh_skipped(self.location.shown_name(), &self.limit.samples, self.clock.elapsed());
     }
 
     fn is_needed(&self) -> bool {

@@ -7,6 +7,8 @@ use std::time::Duration;
 use countersign_core::clock::{Clock, ClockId};
 use countersign_core::integration::{RankedQueue, RateBudget, Standing};
 
+use crate::telemetry::KeySamples;
+
 /// The number of such fetches per second in this process.
 const MAX_FORCED_PER_SECOND: u32 = 30;
 
@@ -33,6 +35,8 @@ pub(super) struct FetchLimit {
     budget: RateBudget,
     first: RateBudget,
     waiting: Mutex<Waiting>,
+    /// Bounds what these sources log.
+    pub(super) samples: KeySamples,
 }
 
 struct Waiting {
@@ -60,6 +64,7 @@ impl FetchLimit {
             budget: RateBudget::new(MAX_FORCED_PER_SECOND, WINDOW).share(MAX_FORCED_PER_HOST),
             first: RateBudget::new(MAX_FIRST_PER_SECOND, WINDOW),
             waiting: Mutex::new(Waiting { queue, permitted: HashMap::new() }),
+            samples: KeySamples::default(),
         }
     }
 

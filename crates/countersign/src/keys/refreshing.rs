@@ -90,7 +90,9 @@ impl<L: KeyLocation> RefreshingKeys<L> {
                     RefreshOutcome::Deferred { retry_after: retry_after.max(MIN_RETRY_AFTER) }
                 }
                 Outcome::Failed { error: None, retry_after } if cache.is_fetching() => {
-                    telemetry::key_fetch_awaited(self.location.shown_name(), self.clock.get().elapsed());
+                    let clock = self.clock.get();
+                    let limit = FetchLimit::of_process(&**clock);
+                    telemetry::key_fetch_awaited(self.location.shown_name(), &limit.samples, clock.elapsed());
                     RefreshOutcome::InProgress { retry_after: retry_after.max(MIN_RETRY_AFTER) }
                 }
                 Outcome::Failed { retry_after, .. } => {

@@ -12,14 +12,21 @@ use super::error::{OutboundError, OutboundErrorKind};
 use super::nonce::NewestNonce;
 use super::origin::Origin;
 use super::source::{CachedTokens, OutboundToken, TokenStats};
-use crate::telemetry;
+use crate::telemetry::{self, Sampler};
 
 /// The most origins that an error lists.
 const MAX_SHOWN: usize = 8;
 
 /// The bound origins. Clones share the tokens.
 #[derive(Clone)]
-pub(super) struct Bindings(Arc<[Binding]>);
+pub(super) struct Bindings(Arc<Bound>);
+
+struct Bound {
+    bindings: Vec<Binding>,
+    clock: Arc<dyn Clock>,
+    /// Samples the events of requests to other origins.
+    not_bound: Sampler,
+}
 
 /// An origin and the tokens bound to it.
 pub(super) struct Binding {
@@ -59,18 +66,23 @@ impl Binding {
 }
 
 impl Bindings {
-    pub(super) fn new(bindings: Vec<Binding>) -> Self {
-        Bindings(bindings.into())
+    pub(super) fn new(bindings: Vec<Binding>, clock: Arc<dyn Clock>) -> Self {
+        Bindings(Arc::new(Bound { bindings, clock, not_bound: Sampler::new() }))
     }
 
     /// The binding of the origin of `url`.
     pub(super) fn for_url(&self, url: &Url) -> Result<&Binding, OutboundError> {
-        self.0.iter().find(|binding| binding.origin.contains(url)).ok_or_else(|| self.not_bound(Origin::of(url)))
+        self.0
+            .bindings
+            .iter()
+            .find(|binding| binding.origin.contains(url))
+            .ok_or_else(|| self.not_bound(Origin::of(url)))
     }
 
     /// The binding of the origin of a plain HTTP request's address.
     pub(super) fn for_uri(&self, uri: &Uri) -> Result<&Binding, OutboundError> {
         self.0
+            .bindings
             .iter()
             .find(|binding| binding.origin.contains_uri(uri))
             .ok_or_else(|| self.not_bound(Url::parse(&uri.to_string()).ok().as_ref().and_then(Origin::of)))
@@ -81,29 +93,30 @@ impl Bindings {
         let requested =
             origin.as_ref().map_or_else(|| "the request's origin".to_owned(), |origin| safe_text(&origin.to_string()));
         let mut bound: Vec<_> =
-            self.0.iter().take(MAX_SHOWN).map(|binding| safe_text(&binding.origin.to_string())).collect();
-        if self.0.len() > MAX_SHOWN {
-            bound.push(format!("{} more", self.0.len() - MAX_SHOWN));
+            self.0.bindings.iter().take(MAX_SHOWN).map(|binding| safe_text(&binding.origin.to_string())).collect();
+        if self.0.bindings.len() > MAX_SHOWN {
+            bound.push(format!("{} more", self.0.bindings.len() - MAX_SHOWN));
         }
         let bound = if bound.is_empty() { "nothing".to_owned() } else { bound.join(", ") };
         let near = origin.and_then(|origin| {
             let near = |binding: &Binding| Some((binding.origin.to_string(), origin.near_miss(&binding.origin)?));
-            self.0.iter().find_map(near)
+            self.0.bindings.iter().find_map(near)
         });
         let hint = near.map_or_else(String::new, |(near, why)| format!("; {} is near: {why}", safe_text(&near)));
         let detail = format!("no token source is bound to {requested}; bind one (bound: {bound}){hint}");
         let error = OutboundError::new(OutboundErrorKind::OriginNotBound, detail);
-        error.set_logged(telemetry::origin_not_bound(&requested, &bound));
+        let elapsed = self.0.clock.elapsed();
+        error.set_logged(telemetry::origin_not_bound(&requested, &bound, &self.0.not_bound, elapsed));
         error
     }
 
     pub(super) fn stats(&self) -> Vec<(String, TokenStats)> {
-        self.0.iter().map(|binding| (binding.origin.to_string(), binding.tokens.stats())).collect()
+        self.0.bindings.iter().map(|binding| (binding.origin.to_string(), binding.tokens.stats())).collect()
     }
 }
 
 impl fmt::Debug for Bindings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_list().entries(self.0.iter().map(|binding| &binding.origin)).finish()
+        f.debug_list().entries(self.0.bindings.iter().map(|binding| &binding.origin)).finish()
     }
 }

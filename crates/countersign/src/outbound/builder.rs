@@ -238,7 +238,7 @@ impl<T> OutboundBuilder<T> {
             faults.extend(found.into_iter().map(|fault| with_name(fault, &name)));
         }
         ConfigError::check(faults)?;
-        Ok((self.finish)(Bindings::new(bound)))
+        Ok((self.finish)(Bindings::new(bound, Arc::clone(context.clock()))))
     }
 }
 

@@ -28,48 +28,60 @@ pub(crate) fn key_fetch_span(source: &str, forced: bool) -> Span {
     )
 }
 
-/// The events of fetches of one kind: those of the sources that an operator configured are few, and all are logged. Untrusted
-/// clients decide which resolved issuers are looked up, and how often: their events are sampled over all of them.
+/// The samplers of all sources with one clock: untrusted clients decide which resolved issuers are looked up, and how often.
+#[derive(Default)]
+pub(crate) struct KeySamples {
+    fetched: Sampler,
+    private: Sampler,
+    skipped: Sampler,
+    irregular: Sampler,
+    failed: Sampler,
+    awaited: Sampler,
+    withdrawn: Sampler,
+    suppressed: Sampler,
+}
+
+/// The events of fetches of one kind: those of the sources that an operator configured are few, and all are logged. Those of
+/// resolved issuers are sampled over all of them.
 #[derive(Clone, Copy)]
-pub(crate) struct FetchEvents {
+pub(crate) struct FetchEvents<'s> {
     pub(crate) is_resolved: bool,
+    pub(crate) samples: &'s KeySamples,
     pub(crate) elapsed: Duration,
 }
 
-impl FetchEvents {
+impl FetchEvents<'_> {
     /// The number of events not logged since the last one, if this one is to be logged.
     fn admit(self, sample: &Sampler) -> Option<u64> {
         if self.is_resolved { sample.admit(self.elapsed) } else { Some(0) }
     }
 }
 
-pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, events: FetchEvents) {
-    static SAMPLE: Sampler = Sampler::new();
-    let (keys, elapsed) = (now.len(), events.elapsed);
+pub(crate) fn keys_fetched(source: &str, forced: bool, before: Option<&KeySet>, now: &KeySet, events: FetchEvents<'_>) {
+    let keys = now.len();
     if before.is_some_and(|before| before.has_same_keys(now)) {
         tracing::debug!(target: "countersign::keys", source, forced, keys, "keys fetched, unchanged");
         return;
     }
-    if let Some(unlogged) = events.admit(&SAMPLE) {
+    if let Some(unlogged) = events.admit(&events.samples.fetched) {
         let thumbprints = |set: &KeySet| set.keys().map(|key| key.thumbprint().to_owned()).collect::<BTreeSet<_>>();
         let (before, after) = (before.map(thumbprints).unwrap_or_default(), thumbprints(now));
         let added = listed(" ", after.difference(&before).cloned());
         let removed = listed(" ", before.difference(&after).cloned());
         tracing::info!(target: "countersign::keys", source, forced, keys, added, removed, unlogged, "keys fetched");
     }
-    keys_skipped(source, now, elapsed);
-    keys_irregular(source, now, elapsed);
+    keys_skipped(source, now, events);
+    keys_irregular(source, now, events);
 }
 
 /// One record for all entries that are not used, and one for those that are private.
-fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
-    static SAMPLES: [Sampler; 2] = [Sampler::new(), Sampler::new()];
+fn keys_skipped(source: &str, set: &KeySet, FetchEvents { samples, elapsed, .. }: FetchEvents<'_>) {
     let skipped_keys = || set.skipped().iter().filter(|skipped| !skipped.is_for_encryption);
     let for_encryption = set.skipped().iter().filter(|skipped| skipped.is_for_encryption).count();
     if for_encryption > 0 {
         tracing::debug!(target: "countersign::keys", source, count = for_encryption, "keys for encryption not used");
     }
-    for (is_private, sample) in [true, false].into_iter().zip(&SAMPLES) {
+    for (is_private, sample) in [(true, &samples.private), (false, &samples.skipped)] {
         let skipped: Vec<&SkippedKey> = skipped_keys().filter(|skipped| skipped.is_private_key == is_private).collect();
         let Some(unlogged) = (!skipped.is_empty()).then(|| sample.admit(elapsed)).flatten() else { continue };
         let (count, entries) = (skipped.len(), listed("; ", skipped.iter().map(ToString::to_string)));
@@ -81,12 +93,11 @@ fn keys_skipped(source: &str, set: &KeySet, elapsed: Duration) {
     }
 }
 
-fn keys_irregular(source: &str, set: &KeySet, elapsed: Duration) {
-    static SAMPLE: Sampler = Sampler::new();
+fn keys_irregular(source: &str, set: &KeySet, FetchEvents { samples, elapsed, .. }: FetchEvents<'_>) {
     let name = |key: &VerifyingKey| key.key_id().map_or_else(|| "without kid".to_owned(), word);
     let irregular = || set.keys().filter(|key| !key.irregularities().is_empty());
     let count = irregular().count();
-    let Some(unlogged) = (count > 0).then(|| SAMPLE.admit(elapsed)).flatten() else { return };
+    let Some(unlogged) = (count > 0).then(|| samples.irregular.admit(elapsed)).flatten() else { return };
     let entries = listed("; ", irregular().map(|key| format!("{}: {}", name(key), key.irregularities().join(", "))));
     tracing::info!(target: "countersign::keys", source, count, entries, unlogged, "keys are written irregularly");
 }
@@ -104,27 +115,24 @@ pub(crate) fn key_fetch_failed(
     forced: bool,
     error: &FetchFailure,
     age: Option<Duration>,
-    events: FetchEvents,
+    events: FetchEvents<'_>,
 ) {
-    static SAMPLE: Sampler = Sampler::new();
-    let Some(unlogged) = events.admit(&SAMPLE) else { return };
+    let Some(unlogged) = events.admit(&events.samples.failed) else { return };
     let age = age.map(|age| age.as_secs());
     tracing::warn!(target: "countersign::keys", source, forced, %error, age, unlogged, "key fetch failed");
 }
 
 /// A request went without the keys before their fetch ended. Untrusted clients decide how often.
-pub(crate) fn key_fetch_awaited(source: &str, elapsed: Duration) {
-    static SAMPLE: Sampler = Sampler::new();
-    if let Some(unlogged) = SAMPLE.admit(elapsed) {
+pub(crate) fn key_fetch_awaited(source: &str, samples: &KeySamples, elapsed: Duration) {
+    if let Some(unlogged) = samples.awaited.admit(elapsed) {
         tracing::warn!(
             target: "countersign::keys", source, unlogged, "key fetch takes longer than requests wait; it goes on"
         );
     }
 }
 
-pub(crate) fn keys_withdrawn(source: &str, used_for: Duration, events: FetchEvents) {
-    static SAMPLE: Sampler = Sampler::new();
-    let Some(unlogged) = events.admit(&SAMPLE) else { return };
+pub(crate) fn keys_withdrawn(source: &str, used_for: Duration, events: FetchEvents<'_>) {
+    let Some(unlogged) = events.admit(&events.samples.withdrawn) else { return };
     let used_for = used_for.as_secs();
     tracing::error!(
         target: "countersign::keys", source, used_for, unlogged,
@@ -132,9 +140,8 @@ pub(crate) fn keys_withdrawn(source: &str, used_for: Duration, events: FetchEven
     );
 }
 
-pub(crate) fn key_refresh_skipped(source: &str, elapsed: Duration) {
-    static SAMPLE: Sampler = Sampler::new();
-    if SAMPLE.admit(elapsed).is_some() {
+pub(crate) fn key_refresh_skipped(source: &str, samples: &KeySamples, elapsed: Duration) {
+    if samples.suppressed.admit(elapsed).is_some() {
         tracing::debug!(target: "countersign::keys", source, "key refresh skipped: cool-down active");
     }
 }

@@ -74,14 +74,14 @@
 //! | `countersign::outbound` | DEBUG | `token fetched` | `origin`, `is_exchange`, `lifetime` (seconds) |
 //! | `countersign::guard` | INFO, at most 10 per second | `cannot be evaluated, so it refuses` | `part`, `issuer`, `txn`, `detail` |
 //! | `countersign::guard` | ERROR, at most 10 per second | `nested routers have the path parameter twice, …` | `path`, `parameter` |
-//! | `countersign::outbound` | WARN, at most 10 per second | `token fetch failed` | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
+//! | `countersign::outbound` | WARN, at most 10 per second and origin | `token fetch failed` | `origin`, `is_exchange`, `error` (a refusal names the token endpoint, client, OAuth code and a fix) |
 //! | `countersign::outbound` | INFO, at most 10 per second and origin | `token dropped after a 401` | `origin`, `unlogged` |
 //! | `countersign::outbound` | WARN, once per source | `token service issued a token that is not bound to the key; …` | `endpoint` |
 //! | `countersign::outbound` | WARN, once per source | `token response has a lifetime that is not a number; …` | `endpoint`, `member` |
 //! | `countersign::outbound` | WARN, at most 10 per second | `request answered by the error of a call` | `code`, `error` |
 //! | `countersign::outbound` | DEBUG | `request answered by an error that is logged already` | `code` |
 //! | `countersign::outbound` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `setting` |
-//! | `countersign::outbound` | WARN, at most 10 per second | `request not sent: its origin is not bound` | `origin`, `bound` |
+//! | `countersign::outbound` | WARN, at most 10 per second and client | `request not sent: its origin is not bound` | `origin`, `bound` |
 //! | `countersign::outbound` | WARN, once until it is usable again | `secret or key file is unusable; …` | `file`, `error` |
 //! | `countersign::outbound` | INFO | `secret or key file changed` | `file` |
 //!
@@ -124,13 +124,14 @@ pub(crate) use audit::{AuditFailures, audit_sink_panicked};
 pub(crate) use introspection::{introspection_failed, introspection_plain_http};
 #[cfg(feature = "remote-keys")]
 pub(crate) use issuers::{
-    issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,
+    IssuerSamples, issuer_names_file, issuer_not_accepted, issuer_not_resolved, issuer_removed, issuer_resolved,
 };
 #[cfg(all(feature = "remote-keys", unix))]
 pub(crate) use keys::key_file_permissions;
 #[cfg(feature = "remote-keys")]
 pub(crate) use keys::{
-    FetchEvents, key_fetch_awaited, key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched, keys_withdrawn,
+    FetchEvents, KeySamples, key_fetch_awaited, key_fetch_failed, key_fetch_span, key_refresh_skipped, keys_fetched,
+    keys_withdrawn,
 };
 #[cfg(all(feature = "outbound", feature = "axum"))]
 pub(crate) use outbound::call_failed;

@@ -3,6 +3,7 @@
 use std::fmt::Display;
 use std::time::Duration;
 
+#[cfg(feature = "axum")]
 use countersign_core::clock::{Clock, SystemClock};
 use tracing::Span;
 use tracing::field::Empty;
@@ -28,10 +29,15 @@ pub(crate) fn token_fetched(origin: &str, is_exchange: bool, lifetime: Option<Du
     tracing::debug!(target: "countersign::outbound", origin, is_exchange, lifetime, "token fetched");
 }
 
-/// Returns whether the event was logged.
-pub(crate) fn token_fetch_failed(origin: &str, is_exchange: bool, error: &dyn Display, elapsed: Duration) -> bool {
-    static SAMPLE: Sampler = Sampler::new();
-    let is_logged = SAMPLE.admit(elapsed).is_some();
+/// Returns whether the event was logged. `sample` is that of the origin.
+pub(crate) fn token_fetch_failed(
+    origin: &str,
+    is_exchange: bool,
+    error: &dyn Display,
+    sample: &Sampler,
+    elapsed: Duration,
+) -> bool {
+    let is_logged = sample.admit(elapsed).is_some();
     if is_logged {
         tracing::warn!(target: "countersign::outbound", origin, is_exchange, %error, "token fetch failed");
     }
@@ -60,16 +66,16 @@ pub(crate) fn plain_http_allowed(setting: &'static str) {
     );
 }
 
-/// Returns whether the event was logged.
-pub(crate) fn origin_not_bound(origin: &str, bound: &str) -> bool {
-    static SAMPLE: Sampler = Sampler::new();
-    let is_logged = SAMPLE.admit(SystemClock.elapsed()).is_some();
+/// Returns whether the event was logged. `sample` is that of the client.
+pub(crate) fn origin_not_bound(origin: &str, bound: &str, sample: &Sampler, elapsed: Duration) -> bool {
+    let is_logged = sample.admit(elapsed).is_some();
     if is_logged {
         tracing::warn!(target: "countersign::outbound", origin, bound, "request not sent: its origin is not bound");
     }
     is_logged
 }
 
+/// Sampled for the whole process: an error states no client that it comes from.
 #[cfg(feature = "axum")]
 pub(crate) fn call_failed(code: &'static str, error: &dyn Display, is_logged: bool) {
     static SAMPLE: Sampler = Sampler::new();

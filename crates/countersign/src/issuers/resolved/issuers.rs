@@ -66,6 +66,7 @@ impl ResolvedIssuers {
             clock: Arc::default(),
             private_addresses_allowed: false,
             known_names_file: None,
+            samples: Arc::default(),
         };
         ResolvedIssuers { resolver, lookups: OnceLock::new() }
     }

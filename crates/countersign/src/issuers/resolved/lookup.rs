@@ -69,7 +69,7 @@ impl Lookups {
         });
         others.iter().for_each(|entry| entry.issuer.start_in_background(|| true));
         if let Admission::RetryAfter(_) = admission {
-            telemetry::issuer_not_accepted(name, "lookup limit reached", elapsed);
+            telemetry::issuer_not_accepted(name, "lookup limit reached", &self.resolver.samples, elapsed);
         }
         admission
     }
@@ -91,7 +91,8 @@ impl Lookups {
         }
         let elapsed = self.resolver.elapsed();
         if self.cache.make_room(newest, elapsed) {
-            telemetry::issuer_not_accepted(newest, "no room for its keys within max_key_bytes", elapsed);
+            let (reason, samples) = ("no room for its keys within max_key_bytes", &self.resolver.samples);
+            telemetry::issuer_not_accepted(newest, reason, samples, elapsed);
         }
     }
 
@@ -134,12 +135,13 @@ impl Lookups {
         if finished.known_names_changed {
             self.save_known_names();
         }
+        let samples = &self.resolver.samples;
         match failure {
             Some(NotResolved::TimedOut) => self.resolver.log_failure(name, "the resolver did not answer in time"),
-            None if finished.was_pending => telemetry::issuer_resolved(name, elapsed),
-            Some(NotResolved::Refused) if finished.was_cached => telemetry::issuer_removed(name, elapsed),
+            None if finished.was_pending => telemetry::issuer_resolved(name, samples, elapsed),
+            Some(NotResolved::Refused) if finished.was_cached => telemetry::issuer_removed(name, samples, elapsed),
             Some(NotResolved::Refused) => {
-                telemetry::issuer_not_accepted(name, "unknown to the resolver", elapsed);
+                telemetry::issuer_not_accepted(name, "unknown to the resolver", samples, elapsed);
             }
             _ => {}
         }

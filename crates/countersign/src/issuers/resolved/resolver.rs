@@ -14,7 +14,7 @@ use countersign_core::policy::TrustedIssuer;
 
 use super::name::is_canonical;
 use super::policy::ResolvePolicy;
-use crate::telemetry;
+use crate::telemetry::{self, IssuerSamples};
 
 /// The answer of a resolver: the issuer's rules, `None` for a name it does not know, or an error.
 pub(super) type Answer = Result<Option<TrustedIssuer>, Box<dyn Error + Send + Sync>>;
@@ -35,6 +35,8 @@ pub(super) struct Resolver {
     pub(super) private_addresses_allowed: bool,
     /// The file of names that were trusted before.
     pub(super) known_names_file: Option<Arc<Path>>,
+    /// Bounds what is logged.
+    pub(super) samples: Arc<IssuerSamples>,
 }
 
 /// The reason why there is no issuer.
@@ -88,7 +90,7 @@ impl Resolver {
     }
 
     pub(super) fn log_failure(&self, name: &str, error: &str) {
-        telemetry::issuer_not_resolved(name, error, self.elapsed());
+        telemetry::issuer_not_resolved(name, error, &self.samples, self.elapsed());
     }
 
     pub(super) fn elapsed(&self) -> Duration {

@@ -72,8 +72,8 @@ impl CachedTokens {
     ) -> Self {
         let policy = source.refresh_policy();
         let (used_for, counters) = (used_for.to_owned(), Counters::default());
-        let (exchanges, dropped) = (Exchanges::new(), Sampler::new());
-        let shared = Arc::new(Shared { source, clock, policy, used_for, counters, exchanges, dropped });
+        let (exchanges, failed, dropped) = (Exchanges::new(), Sampler::new(), Sampler::new());
+        let shared = Arc::new(Shared { source, clock, policy, used_for, counters, exchanges, failed, dropped });
         let own = Cell::new(&shared, None);
         CachedTokens(Arc::new(Inner { shared, own, callers: Arc::new(Mutex::new(Callers::new(caller_cache_bytes))) }))
     }

@@ -44,6 +44,8 @@ pub(super) struct Shared {
     pub(super) used_for: String,
     pub(super) counters: Counters,
     pub(super) exchanges: Exchanges,
+    /// Samples the events of failed fetches.
+    pub(super) failed: Sampler,
     /// Samples the events of dropped tokens.
     pub(super) dropped: Sampler,
 }
@@ -128,7 +130,8 @@ impl Fetch<OutboundToken> for TokenFetch {
             let token = fetch.await.map_err(|error| {
                 let error = error.with_context(format_args!(" (for {})", shared.used_for));
                 counters.failures.fetch_add(1, Ordering::Relaxed);
-                error.set_logged(telemetry::token_fetch_failed(&shared.used_for, is_exchange, &error, elapsed));
+                let failed = &shared.failed;
+                error.set_logged(telemetry::token_fetch_failed(&shared.used_for, is_exchange, &error, failed, elapsed));
                 error
             })?;
             telemetry::token_fetched(&shared.used_for, is_exchange, token.lifetime());
