@@ -6,4 +6,5 @@ mod peers;
 mod pulls;
 mod refusals;
 mod restarts;
+mod shadow;
 mod world;

@@ -58,6 +58,22 @@ fn s14_01_a_policy_is_signed_verified_shown_and_compared() {
         assert_eq!((output.code, &output.json()["code"]), (1, &Value::from(code)), "{}", output.stdout);
     }
 
+    // S14.07
+    let shadow = new_path("bundle");
+    let as_shadow = sign(wider.path(), &["--after", first.path(), "--shadow", "--out", shadow.path()]);
+    assert!(
+        as_shadow.stdout.starts_with("signed as a shadow: revision 8 for shop-production\n"),
+        "{}",
+        as_shadow.stdout
+    );
+    let accepted = verify(shadow.path(), FLEET, &["--shadow", "--json"]);
+    assert_form("bundle_verify", &accepted.json());
+    assert_eq!((accepted.code, &accepted.json()["revision"]), (0, &Value::from(8)));
+    for (bundle, more) in [(shadow.path(), &["--json"][..]), (second.path(), &["--json", "--shadow"][..])] {
+        let refused = verify(bundle, FLEET, more);
+        assert_eq!((refused.code, &refused.json()["code"]), (1, &Value::from("bundle_wrong_type")));
+    }
+
     let shown = countersign(&["bundle", "show", second.path()], "");
     assert!(shown.stdout.starts_with("NOT VERIFIED") && shown.stdout.contains("audience = ["), "{}", shown.stdout);
     assert_form("bundle_show", &countersign(&["bundle", "show", second.path(), "--json"], "").json());

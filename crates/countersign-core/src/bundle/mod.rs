@@ -5,6 +5,7 @@
 
 mod document;
 mod error;
+mod shadow;
 #[cfg(all(test, feature = "sign"))]
 mod tests;
 mod verifier;
@@ -13,6 +14,7 @@ mod write;
 
 pub use document::{Bundle, MAX_BUNDLE_BYTES, MAX_BUNDLE_VALIDITY};
 pub use error::{BundleError, BundleErrorKind};
+pub use shadow::ShadowBundle;
 pub use verifier::BundleVerifier;
 #[cfg(feature = "sign")]
 pub use write::BundleDraft;

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use super::document::{Bundle, MAX_BUNDLE_BYTES, MAX_FLEET_BYTES};
 use super::error::{BundleError, BundleErrorKind as Kind};
+use super::shadow::ShadowBundle;
 use crate::algorithm::Algorithm;
 use crate::clock::UnixTime;
 use crate::error::{ConfigError, Fault, VerifyErrorKind};
@@ -14,6 +15,9 @@ use crate::verify::signature::matching_key;
 
 /// The `typ` of a bundle. No verifier of tokens accepts it, and no other document has it (RFC 8725 §3.11).
 pub(super) const BUNDLE_TYPE: &str = "policy-bundle+jwt";
+
+/// The `typ` of a bundle whose policy is only compared with the one in force. It never replaces it.
+pub(super) const SHADOW_TYPE: &str = "policy-shadow+jwt";
 
 /// Checks bundles against the keys and the name of the fleet that a service pins.
 ///
@@ -79,6 +83,20 @@ impl BundleVerifier {
     /// # Errors
     /// As [`verify`](Self::verify), except those of [`Bundle::check_times`].
     pub fn verify_at_any_time(&self, text: &str) -> Result<Bundle, BundleError> {
+        self.read(text, BUNDLE_TYPE)
+    }
+
+    /// As [`verify`](Self::verify), for a bundle that is only a shadow. A bundle to put in force is refused.
+    ///
+    /// # Errors
+    /// As [`verify`](Self::verify).
+    pub fn verify_shadow(&self, text: &str, now: UnixTime) -> Result<ShadowBundle, BundleError> {
+        let bundle = self.read(text, SHADOW_TYPE)?;
+        bundle.check_times(now)?;
+        Ok(ShadowBundle(bundle))
+    }
+
+    fn read(&self, text: &str, expected: &'static str) -> Result<Bundle, BundleError> {
         if text.len() > MAX_BUNDLE_BYTES {
             let detail = format!("it has {} bytes, at most {MAX_BUNDLE_BYTES} are permitted", text.len());
             return Err(BundleError::new(Kind::TooLarge, detail));
@@ -92,9 +110,9 @@ impl BundleVerifier {
         let compact = Compact::split(text, MAX_BUNDLE_BYTES).map_err(malformed)?;
         let header = Header::decode(compact.header)
             .map_err(|error| BundleError::new(Kind::Malformed, format!("its header: {}", error.detail())))?;
-        let has_type = matches!(&header.token_type, TokenType::Other(name) if name.eq_ignore_ascii_case(BUNDLE_TYPE));
+        let has_type = matches!(&header.token_type, TokenType::Other(name) if name.eq_ignore_ascii_case(expected));
         if !has_type {
-            let detail = format!("typ is {}, not {BUNDLE_TYPE}", safe_text(header.token_type.name()));
+            let detail = format!("typ is {}, not {expected}", safe_text(header.token_type.name()));
             return Err(BundleError::new(Kind::WrongType, detail));
         }
         let unknown = || {

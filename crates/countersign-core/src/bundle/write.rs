@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::document::{MAX_BUNDLE_BYTES, MAX_BUNDLE_VALIDITY, MAX_REVISION};
-use super::verifier::{BUNDLE_TYPE, BundleVerifier, fleet_fault};
+use super::verifier::{BUNDLE_TYPE, BundleVerifier, SHADOW_TYPE, fleet_fault};
 use crate::clock::UnixTime;
 use crate::error::{ConfigError, Fault};
 use crate::key::KeySet;
@@ -66,6 +66,18 @@ impl BundleDraft {
     /// `ConfigError` on fields `fleet`, `revision`, `created_at`, `validity`, `policy`, `bundle_keys` if the key is a shared
     /// secret, and `policy_bundle` if the whole would be longer than [`MAX_BUNDLE_BYTES`].
     pub fn sign(&self, signer: &Signer) -> Result<String, ConfigError> {
+        self.sign_as(BUNDLE_TYPE, signer)
+    }
+
+    /// Signs the bundle as a [`ShadowBundle`](super::ShadowBundle), and verifies it once. No service puts it in force.
+    ///
+    /// # Errors
+    /// As [`sign`](Self::sign).
+    pub fn sign_shadow(&self, signer: &Signer) -> Result<String, ConfigError> {
+        self.sign_as(SHADOW_TYPE, signer)
+    }
+
+    fn sign_as(&self, kind: &'static str, signer: &Signer) -> Result<String, ConfigError> {
         let mut faults: Vec<Fault> = fleet_fault(&self.fleet).into_iter().collect();
         if !(1..=MAX_REVISION).contains(&self.revision) {
             faults.push(Fault::new("revision", "not between 1 and 2^53 - 1"));
@@ -80,7 +92,7 @@ impl BundleDraft {
         let created_at = self.created_at.unwrap_or_default();
         let policy: Value = serde_json::from_str(&self.policy.to_json())
             .map_err(|_| ConfigError::new("policy", "cannot be written as JSON"))?;
-        let header = json!({ "alg": signer.algorithm().name(), "kid": signer.key_id(), "typ": BUNDLE_TYPE });
+        let header = json!({ "alg": signer.algorithm().name(), "kid": signer.key_id(), "typ": kind });
         let payload = json!({
             "aud": self.fleet,
             "revision": self.revision,
@@ -96,7 +108,11 @@ impl BundleDraft {
             return Err(fault(format!("would have {} bytes, at most {MAX_BUNDLE_BYTES} are permitted", text.len())));
         }
         let key = signer.verifying_key().map_err(|rejected| ConfigError::new("bundle_keys", rejected.to_string()))?;
-        BundleVerifier::new(self.fleet.clone(), KeySet::new([key]))?.verify(&text, created_at)?;
+        let bundles = BundleVerifier::new(self.fleet.clone(), KeySet::new([key]))?;
+        match kind {
+            SHADOW_TYPE => drop(bundles.verify_shadow(&text, created_at)?),
+            _ => drop(bundles.verify(&text, created_at)?),
+        }
         Ok(text)
     }
 }

@@ -19,6 +19,8 @@ mod report;
 mod revision;
 mod rules;
 pub(crate) mod security_event;
+pub(crate) mod shadow;
+mod shadow_slot;
 pub(crate) mod signature;
 pub(crate) mod span;
 pub(crate) mod still_accepted;
@@ -32,6 +34,7 @@ pub use binding::Binding;
 pub use builder::VerifierBuilder;
 pub use replaceable::PolicyReplacer;
 pub use report::{Check, Outcome, Report, Verdict};
+pub use shadow_slot::ShadowCounts;
 pub use transaction::{
     MAX_TRANSACTION_TOKEN_BYTES, TRANSACTION_CACHE_BYTES, TransactionToken, TransactionVerifier,
     TransactionVerifierBuilder,

@@ -73,6 +73,10 @@ impl PolicyReplacer {
         }
     }
 
+    pub(super) fn shared(&self) -> Option<Arc<Shared>> {
+        self.verifier.upgrade()
+    }
+
     /// Returns whether the verifier or a clone of it still exists.
     #[must_use]
     pub fn has_verifier(&self) -> bool {

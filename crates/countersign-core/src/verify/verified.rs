@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, OnceLock};
 
 use serde::de::DeserializeOwned;
@@ -51,6 +52,8 @@ pub struct Verified {
     transaction: Option<Box<str>>,
     /// The digests by which lists of revocations find it.
     identifiers: Identifiers,
+    /// The number of the shadow policy that was asked about the token last.
+    pub(super) compared_by: AtomicU64,
 }
 
 /// The part that only bound tokens have.
@@ -111,6 +114,7 @@ impl Verified {
             clock,
             transaction,
             identifiers: Identifiers::default(),
+            compared_by: AtomicU64::new(0),
         })
     }
 
@@ -141,6 +145,7 @@ impl Verified {
             clock,
             transaction: None,
             identifiers: Identifiers::default(),
+            compared_by: AtomicU64::new(0),
         })
     }
 
@@ -432,6 +437,14 @@ impl Verified {
     }
 
     /// The heap memory besides the token, in bytes.
+    /// Returns whether rules over both decide the same.
+    pub(super) fn has_same_authorities(&self, other: &Verified) -> bool {
+        let party = |verified: &Verified| (verified.is_clients_own, verified.issuer().to_owned());
+        self.grants == other.grants
+            && (self.subject(), self.client_id()) == (other.subject(), other.client_id())
+            && party(self) == party(other)
+    }
+
     pub(super) fn heap_bytes(&self) -> usize {
         let bound = self.bound.as_ref().map_or(0, |_| size_of::<Bound>());
         let transaction = self.transaction.as_ref().map_or(0, |id| id.len());

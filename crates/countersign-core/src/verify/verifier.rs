@@ -13,6 +13,7 @@ use super::binding::Possession;
 use super::needs_keys::{Lack, NeedsKeys, Pending};
 use super::revision::{Current, InForce, Revision};
 use super::rules::{self, Case};
+use super::shadow_slot::ShadowSlot;
 use super::signature::Signed;
 use super::span::VerificationSpan;
 use super::verified::Verified;
@@ -49,6 +50,7 @@ pub(super) struct Shared {
     pub(super) counts: Counts,
     /// The fault of the last policy that was refused, if the one in force is older.
     pub(super) policy_error: ArcSwapOption<ConfigError>,
+    pub(super) shadow: ShadowSlot,
 }
 
 #[derive(Default)]
@@ -140,8 +142,12 @@ impl Uncached<'_> {
     /// Verifies the token with the cached keys; never waits.
     #[must_use]
     pub fn verify_with_cached_keys(self) -> Step {
-        let verifier = self.verifier;
-        verifier.step(|| verifier.run(self))
+        let Uncached { verifier, token, possession, enqueued_at, .. } = self;
+        let step = verifier.step(|| verifier.run(self));
+        if let (Step::Done(decision), None) = (&step, enqueued_at) {
+            verifier.0.shadow.compare(decision, token, possession);
+        }
+        step
     }
 }
 
@@ -332,7 +338,10 @@ impl Verifier {
         let (now, elapsed) = (self.0.clock.now(), self.0.clock.elapsed());
         let revision = self.0.current.load();
         match self.lookup(&revision, token, sender, now, elapsed) {
-            Some(verified) => Ok(verified),
+            Some(verified) => {
+                self.0.shadow.compare_cached(&verified, token, sender);
+                Ok(verified)
+            }
             None => {
                 let (verifier, possession) = (self, sender);
                 Err(Uncached { verifier, revision, token, now, elapsed, possession, enqueued_at: None })
@@ -368,7 +377,10 @@ impl Verifier {
         outcome: &RefreshOutcome,
     ) -> Result<Arc<Verified>, VerifyError> {
         let verify = |uncached: Uncached<'_>| self.run(uncached);
-        self.cached_with(token, sender).or_else(verify).map_err(|pending| self.refuse(pending.after(outcome)))
+        let decision = self.cached_with(token, sender).or_else(verify);
+        let decision = decision.map_err(|pending| self.refuse(pending.after(outcome)));
+        self.0.shadow.compare(&decision, token, sender);
+        decision
     }
 
     /// The steps of a verification, in order.
@@ -595,7 +607,13 @@ impl Verifier {
 
 impl Verifier {
     pub(super) fn from_parts(current: Current, clock: Arc<dyn Clock>) -> Self {
-        Verifier(Arc::new(Shared { current, clock, counts: Counts::default(), policy_error: ArcSwapOption::empty() }))
+        Verifier(Arc::new(Shared {
+            current,
+            clock,
+            counts: Counts::default(),
+            policy_error: ArcSwapOption::empty(),
+            shadow: ShadowSlot::default(),
+        }))
     }
 }
 

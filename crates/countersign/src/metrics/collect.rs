@@ -14,7 +14,8 @@ use countersign_core::verify::Verifier;
 
 use super::names::{
     AUTHENTICATED, CACHED, KEY_AGE, KEY_FETCHES, KEY_REFRESHES_SUPPRESSED, KEYS_READY, KEYS_STALE, REPLAY_ENTRIES,
-    REPLAY_REFUSALS, REQUESTS, REVOCATIONS, REVOCATIONS_AGE, REVOCATIONS_COMPLETE, REVOCATIONS_REFUSED, VERIFICATIONS,
+    REPLAY_REFUSALS, REQUESTS, REVOCATIONS, REVOCATIONS_AGE, REVOCATIONS_COMPLETE, REVOCATIONS_REFUSED, SHADOW,
+    VERIFICATIONS,
 };
 #[cfg(feature = "outbound")]
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
@@ -203,6 +204,17 @@ impl Metrics {
             count(&VERIFICATIONS, &[("result", result)], MetricValue::Count(number));
         }
         count(&CACHED, &[], level(verifier.cached_tokens()));
+        if let Some(shadow) = verifier.shadow() {
+            let mut compared = |result: &str, code: &str, number: u64| {
+                let number = usize::try_from(number).unwrap_or(usize::MAX);
+                count(&SHADOW, &[("result", result), ("code", code)], level(number));
+            };
+            compared("same", "", shadow.same());
+            compared("undecided", "", shadow.undecided);
+            compared("other_authorities", "", shadow.other_authorities);
+            shadow.newly_refused.iter().for_each(|(kind, number)| compared("newly_refused", kind.code(), *number));
+            shadow.newly_admitted.iter().for_each(|(kind, number)| compared("newly_admitted", kind.code(), *number));
+        }
         let issuers = verifier.issuers().map(|issuer| (issuer.issuer().to_owned(), issuer));
         #[cfg(feature = "txn")]
         let issuers = issuers.chain(self.0.transactions.iter().filter_map(|transactions| {

@@ -182,9 +182,17 @@ pub(super) const REVOCATIONS_REFUSED: Metric = metric(
     "Revocations for which the list had no room",
 );
 
+pub(super) const SHADOW: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_shadow_tokens",
+    "countersign.shadow.tokens",
+    "{token}",
+    "Tokens compared with the shadow policy since either policy was replaced, by result: same, newly_refused, newly_admitted, other_authorities, undecided",
+);
+
 /// Every metric, in the order of the documentation.
 #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "described on publication"))]
-pub(super) const ALL: [Metric; 22] = [
+pub(super) const ALL: [Metric; 23] = [
     REQUESTS,
     AUTHENTICATED,
     VERIFICATIONS,
@@ -207,4 +215,5 @@ pub(super) const ALL: [Metric; 22] = [
     REVOCATIONS_AGE,
     REVOCATIONS_COMPLETE,
     REVOCATIONS_REFUSED,
+    SHADOW,
 ];

@@ -14,10 +14,10 @@ const FIRST_BUCKETS: usize = 4;
 /// A slice of time. Names of one slice are removed together. 0 marks an empty slot.
 pub(super) type Slice = u8;
 
-/// Names that are hashes under a secret key, so that nobody can choose their buckets.
+/// Names that are hashes under a secret key, so that clients cannot choose their buckets.
 ///
-/// A look-up and an insertion read one line of memory, and the next one for the few names whose bucket is full. Removal reads
-/// the whole table from its start to its end, which costs less than to look up each name: memory is read ahead.
+/// Lookups and insertions read one line of memory, and the next one for the few names whose bucket is full. Removal reads
+/// the whole table from its start to its end, which costs less than a lookup of each name: memory is read ahead.
 pub(super) struct UsedNames {
     /// A power of two.
     buckets: Vec<Bucket>,

@@ -26,6 +26,14 @@ pub(super) fn read(path: &Path) -> Result<String, ConfigError> {
     })
 }
 
+/// As [`read`], of a file that may be missing.
+pub(super) fn read_if_there(path: &Path) -> Result<Option<String>, ConfigError> {
+    match path.try_exists() {
+        Ok(false) => Ok(None),
+        _ => read(path).map(Some),
+    }
+}
+
 /// Reads JSON if the text begins with `{`, otherwise TOML.
 pub(super) fn parse(text: &str) -> Result<Policy, ConfigError> {
     if text.trim_start().starts_with('{') {

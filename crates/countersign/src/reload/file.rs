@@ -11,6 +11,7 @@ use countersign_core::key::KeySource;
 use countersign_core::policy::TrustedIssuerConfig;
 
 use super::known_keys::MakeKeys;
+use super::shadow::ShadowPolicy;
 use crate::keys;
 
 /// The interval between reads of the file.
@@ -44,6 +45,7 @@ pub struct PolicyFile {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Arc<MakeKeys>,
     pub(super) denies_danger: bool,
+    pub(super) shadow: Option<ShadowPolicy>,
 }
 
 impl PolicyFile {
@@ -55,6 +57,7 @@ impl PolicyFile {
             clock: Arc::new(SystemClock),
             keys: Arc::new(keys::from_config),
             denies_danger: false,
+            shadow: None,
         }
     }
 
@@ -76,6 +79,12 @@ impl PolicyFile {
         keys: impl Fn(&TrustedIssuerConfig) -> Result<Arc<dyn KeySource>, ConfigError> + Send + Sync + 'static,
     ) -> Self {
         self.keys = Arc::new(keys);
+        self
+    }
+
+    /// Compares this policy with the one in force, on real requests. It decides nothing.
+    pub fn shadow(mut self, shadow: ShadowPolicy) -> Self {
+        self.shadow = Some(shadow);
         self
     }
 

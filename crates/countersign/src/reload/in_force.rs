@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use countersign_core::clock::Clock;
 use countersign_core::error::ConfigError;
-use countersign_core::key::RefreshReason;
+use countersign_core::key::{KeySource, RefreshReason};
 use countersign_core::policy::{Fingerprint, Policy};
 #[cfg(feature = "txn")]
 use countersign_core::verify::TransactionVerifier;
@@ -35,6 +35,8 @@ pub(super) struct InForce {
 struct State {
     policy: Arc<Policy>,
     keys: Vec<KnownKeys>,
+    /// The key sources of the shadow policy.
+    shadow_keys: Vec<KnownKeys>,
     #[cfg(feature = "txn")]
     transaction_keys: Option<KnownKeys>,
 }
@@ -55,6 +57,7 @@ impl InForce {
         let state = State {
             policy: Arc::new(policy),
             keys,
+            shadow_keys: Vec::new(),
             #[cfg(feature = "txn")]
             transaction_keys,
         };
@@ -119,6 +122,31 @@ impl InForce {
         Ok(Some(fingerprint))
     }
 
+    /// Compares a policy with the one in force. Issuers with the same location of keys share their source.
+    pub(super) fn shadow(&self, policy: Policy, one_in: u32) -> Result<Fingerprint, ConfigError> {
+        let (policy, known) = {
+            let state = self.state();
+            let known = state.keys.iter().chain(&state.shadow_keys).cloned().collect::<Vec<_>>();
+            (denying(policy, self.denies_danger || state.policy.deny_danger), known)
+        };
+        let (builder, keys) = builder(&policy, &*self.make_keys, &known);
+        let fingerprint = self.replacer.shadow(builder, one_in)?;
+        self.state().shadow_keys = keys;
+        Ok(fingerprint)
+    }
+
+    /// Compares nothing any more.
+    pub(super) fn end_shadow(&self) {
+        self.replacer.end_shadow();
+        self.state().shadow_keys = Vec::new();
+    }
+
+    /// Fetches the keys of issuers that only the shadow policy has. No request does.
+    pub(super) async fn fetch_shadow_keys(&self) {
+        let sources = self.state().shadow_keys.iter().map(|(_, source)| Arc::clone(source)).collect();
+        fetch_missing(sources).await;
+    }
+
     /// Records the error of the last attempt to get a newer policy, or none. A watch that has ended stays an error: the policy may
     /// change unnoticed.
     pub(super) fn record(&self, error: Option<ConfigError>) {
@@ -141,13 +169,17 @@ impl InForce {
             let keys = keys.chain(&state.transaction_keys);
             keys.map(|(_, source)| Arc::clone(source)).collect()
         };
-        let mut refreshes = JoinSet::new();
-        for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
-            refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
-        }
-        let all = async { while refreshes.join_next().await.is_some() {} };
-        let _ = rt::within(MAX_KEY_WAIT, all).await;
+        fetch_missing(sources).await;
     }
+}
+
+async fn fetch_missing(sources: Vec<Arc<dyn KeySource>>) {
+    let mut refreshes = JoinSet::new();
+    for source in sources.into_iter().filter(|source| !source.describe().health.is_ready()) {
+        refreshes.spawn(async move { source.refresh(RefreshReason::NoUsableKeys).await });
+    }
+    let all = async { while refreshes.join_next().await.is_some() {} };
+    let _ = rt::within(MAX_KEY_WAIT, all).await;
 }
 
 /// The policy; if dangers are denied, it states so too, for the outbound client that is made of it.

@@ -2,7 +2,8 @@
 //!
 //! [`PolicyFile`] watches a file. `PolicyBundle` (feature `bundle`) pulls signed policies, the same for many services. Other
 //! sources, such as a configuration service, call
-//! [`PolicyReplacer::replace`](countersign_core::verify::PolicyReplacer::replace).
+//! [`PolicyReplacer::replace`](countersign_core::verify::PolicyReplacer::replace). A [`ShadowPolicy`] is the next policy, compared with
+//! the one in force before it decides anything.
 
 #[cfg(feature = "bundle")]
 mod bundle;
@@ -10,6 +11,7 @@ mod content;
 mod file;
 mod in_force;
 mod known_keys;
+mod shadow;
 #[cfg(feature = "txn")]
 mod transactions;
 mod watched;
@@ -17,4 +19,5 @@ mod watched;
 #[cfg(feature = "bundle")]
 pub use bundle::{BundleReport, BundledPolicy, PolicyBundle, ReportedIssuer};
 pub use file::PolicyFile;
+pub use shadow::{ShadowPolicy, ShadowReport};
 pub use watched::WatchedPolicy;

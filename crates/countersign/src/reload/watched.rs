@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use super::content;
 use super::file::PolicyFile;
 use super::in_force::InForce;
+use super::shadow::{Next, ShadowPolicy, ShadowReport, ShadowWatch};
 use crate::{file, rt, telemetry};
 
 /// The pause after which a changed file must have the same content, so that a file in the middle of a write is not read.
@@ -48,6 +49,7 @@ pub struct WatchedPolicy {
 struct Watch {
     path: PathBuf,
     policy: InForce,
+    shadow: Option<ShadowWatch>,
     /// One reload at a time.
     turn: tokio::sync::Mutex<()>,
     state: Mutex<State>,
@@ -78,6 +80,7 @@ impl WatchedPolicy {
         if file.interval.is_zero() {
             return Err(ConfigError::new("interval", "zero; set the time between two reads of the file"));
         }
+        ConfigError::check(file.shadow.iter().flat_map(ShadowPolicy::faults).collect())?;
         if !rt::has_runtime() {
             return Err(ConfigError::new(
                 "runtime",
@@ -87,9 +90,13 @@ impl WatchedPolicy {
         let text = content::read(&file.path)?;
         let first = content::parse(&text)?;
         let (verifier, policy) = InForce::start(first, file.keys, file.denies_danger, file.clock)?;
-        let state = State { text, refused: None };
-        let watch =
-            Arc::new(Watch { path: file.path, policy, turn: tokio::sync::Mutex::default(), state: Mutex::new(state) });
+        let (turn, state) = (tokio::sync::Mutex::default(), Mutex::new(State { text, refused: None }));
+        let shadow = file.shadow.map(ShadowWatch::new);
+        if let Some(shadow) = &shadow {
+            let read = content::read_if_there(shadow.file()?);
+            shadow.take(&policy, read, false, shadow_of);
+        }
+        let watch = Arc::new(Watch { path: file.path, policy, shadow, turn, state });
         rt::spawn(follow(Following(Arc::clone(&watch)), file.interval));
         Ok(WatchedPolicy { verifier, watch })
     }
@@ -127,7 +134,13 @@ impl WatchedPolicy {
         self.watch.policy.policy()
     }
 
-    /// Reads the file now, such as on a signal. Returns whether another policy is in force.
+    /// The differences that the shadow policy would make; `None` without one. [`ShadowPolicy`](super::ShadowPolicy) has an example.
+    #[must_use]
+    pub fn shadow(&self) -> Option<ShadowReport> {
+        self.watch.shadow.as_ref().map(|shadow| shadow.report(&self.verifier))
+    }
+
+    /// Reads the file now, such as on a signal, and the one of the shadow policy. Returns whether another policy is in force.
     ///
     /// # Errors
     /// The error of the file or of its policy; the last good policy stays in force.
@@ -143,6 +156,30 @@ impl Watch {
 
     async fn reload(self: &Arc<Self>) -> Result<bool, ConfigError> {
         let _turn = self.turn.lock().await;
+        let result = self.reload_policy().await;
+        self.reload_shadow(result == Ok(true)).await;
+        result
+    }
+
+    /// The shadow policy changes no result.
+    async fn reload_shadow(&self, is_replaced: bool) {
+        let Some(shadow) = &self.shadow else { return };
+        let read = match shadow.file() {
+            Ok(path) => {
+                within_time(file::in_turn(path, {
+                    let path = path.to_owned();
+                    move || content::read_if_there(&path)
+                }))
+                .await
+            }
+            Err(error) => Err(error),
+        };
+        if shadow.take(&self.policy, read, is_replaced, shadow_of) {
+            self.policy.fetch_shadow_keys().await;
+        }
+    }
+
+    async fn reload_policy(self: &Arc<Self>) -> Result<bool, ConfigError> {
         let read = self.read_settled().await;
         let is_current = read.as_ref().is_ok_and(|text| *text == self.state().text);
         if is_current {
@@ -199,12 +236,7 @@ impl Watch {
 
     async fn read(self: &Arc<Self>) -> Result<String, ConfigError> {
         let watch = Arc::clone(self);
-        let fault = |problem| Err(ConfigError::new("policy_file", problem));
-        match rt::within(MAX_READ, file::in_turn(&self.path, move || content::read(&watch.path))).await {
-            Some(Some(read)) => read,
-            Some(None) => fault("not readable: the read was aborted"),
-            None => fault("not readable: the read takes over 10 s; its disk may hang"),
-        }
+        within_time(file::in_turn(&self.path, move || content::read(&watch.path))).await
     }
 
     /// Puts the policy of `text` in force; returns whether it is another one.
@@ -218,9 +250,25 @@ impl Watch {
     }
 }
 
+/// The result of a read, unless it takes too long.
+async fn within_time<T>(read: impl Future<Output = Option<Result<T, ConfigError>>>) -> Result<T, ConfigError> {
+    let fault = |problem| Err(ConfigError::new("policy_file", problem));
+    match rt::within(MAX_READ, read).await {
+        Some(Some(read)) => read,
+        Some(None) => fault("not readable: the read was aborted"),
+        None => fault("not readable: the read takes over 10 s; its disk may hang"),
+    }
+}
+
+/// The shadow policy of a file, which has no revision.
+fn shadow_of(text: &str) -> Result<Next, ConfigError> {
+    content::parse(text).map(|policy| Some((policy, None)))
+}
+
 /// Reads the file at each interval, until no verifier is left.
 async fn follow(following: Following, interval: Duration) {
     let watch = &following.0;
+    watch.policy.fetch_shadow_keys().await;
     loop {
         rt::sleep(interval).await;
         if !watch.policy.has_verifier() {

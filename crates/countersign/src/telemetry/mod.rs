@@ -67,6 +67,8 @@
 //! | `countersign::policy` | WARN, once per change | `policy bundle not pulled; the last good one stays in force` | `source`, `error` |
 //! | `countersign::policy` | INFO | `the source has the policy bundle in force again` | `source` |
 //! | `countersign::policy` | ERROR, once per change | `last good policy bundle not usable`: it cannot be written or read, or is not one | `file`, `problem` |
+//! | `countersign::policy` | INFO, at most 1 per second | `the shadow policy decides otherwise; the policy in force holds` | `difference` (`newly_refused`, `newly_admitted`, `other_authorities`), `code`, `issuer`, `unlogged` |
+//! | `countersign::policy` | WARN, once per change | `shadow policy not usable; the policy in force holds` | `source`, `error` |
 //! | `countersign::issuers` | INFO, each at most 10 per second | `issuer resolved` or `issuer no longer trusted` | `issuer`, `unlogged` |
 //! | `countersign::issuers` | DEBUG, at most 10 per second | `issuer not accepted`: refused, or not looked up because of the limit | `issuer`, `reason` |
 //! | `countersign::issuers` | WARN, at most 10 per second | `issuer resolution failed` | `issuer`, `error` |
@@ -145,7 +147,7 @@ pub(crate) use outbound::{secret_file_changed, secret_file_unusable};
 #[cfg(feature = "bundle")]
 pub(crate) use policy::{bundle_not_pulled, bundle_refused, bundle_replaced, bundle_usable, last_good_unusable};
 #[cfg(feature = "remote-keys")]
-pub(crate) use policy::{policy_refused, policy_replaced, policy_usable};
+pub(crate) use policy::{policy_refused, policy_replaced, policy_usable, shadow_refused};
 #[cfg(feature = "axum")]
 pub(crate) use receivers::{security_event_not_taken, security_event_refused, security_event_taken};
 pub(crate) use requests::{

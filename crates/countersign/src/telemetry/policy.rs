@@ -15,6 +15,10 @@ pub(crate) fn policy_refused(file: &Path, error: &ConfigError) {
     tracing::error!(target: "countersign::policy", %file, %error, "policy refused; the last good one stays in force");
 }
 
+pub(crate) fn shadow_refused(source: &str, error: &ConfigError) {
+    tracing::warn!(target: "countersign::policy", source, %error, "shadow policy not usable; the policy in force holds");
+}
+
 #[cfg(feature = "bundle")]
 pub(crate) fn bundle_replaced(source: &str, revision: u64, fingerprint: &Fingerprint) {
     tracing::info!(target: "countersign::policy", source, revision, %fingerprint, "policy bundle replaced");

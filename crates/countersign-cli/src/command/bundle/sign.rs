@@ -60,6 +60,9 @@ pub(super) struct Arguments {
     /// Use the revision after that of this bundle, which the same key signed for the same fleet
     #[arg(long, value_name = "BUNDLE", conflicts_with = "revision")]
     after: Option<String>,
+    /// Sign it as a shadow: services compare it with the policy in force, and never put it in force
+    #[arg(long)]
+    shadow: bool,
     /// The time until services do not take it any more, at most 366d; one in force stays
     #[arg(long, value_name = "DURATION", default_value = "30d")]
     expires_in: String,
@@ -90,7 +93,8 @@ impl Arguments {
         let now = u64::try_from(times::now()).unwrap_or_default();
         let validity = Duration::from_secs(times::length(&self.expires_in)?);
         let draft = BundleDraft::new(self.fleet.as_str(), revision, policy).created_at(UnixTime::from_secs(now));
-        let bundle = draft.validity(validity).sign(&signer)?;
+        let draft = draft.validity(validity);
+        let bundle = if self.shadow { draft.sign_shadow(&signer)? } else { draft.sign(&signer)? };
         if let Some(path) = &self.out {
             replace(path, bundle.as_bytes())?;
         }
@@ -114,7 +118,10 @@ impl Arguments {
             return Ok(Exit::Done);
         }
         let fleet = output::safe(&self.fleet);
-        output::line(&toned(Tone::Good, &format!("signed: revision {revision} for {fleet}")))?;
+        output::line(&toned(
+            Tone::Good,
+            &format!("signed{}: revision {revision} for {fleet}", if self.shadow { " as a shadow" } else { "" }),
+        ))?;
         output::line(&format!("  expires {}", times::utc(i64::try_from(expires_at).unwrap_or(i64::MAX))))?;
         output::line(&format!("  key {}", output::safe(signer.key_id())))?;
         output::line(&format!("fingerprint {fingerprint}"))?;

@@ -1,8 +1,9 @@
 //! `countersign bundle verify`.
 
 use clap::Args;
-use countersign::bundle::Bundle;
+use countersign::bundle::{Bundle, ShadowBundle};
 use countersign::clock::UnixTime;
+use countersign::policy::Policy;
 use serde_json::json;
 
 use super::checks::{fingerprint, pins};
@@ -25,6 +26,9 @@ pub(super) struct Arguments {
     /// The bundle in force, which this one would replace
     #[arg(long, value_name = "BUNDLE")]
     after: Option<String>,
+    /// Verify it as a shadow, which services compare and never put in force
+    #[arg(long, conflicts_with = "after")]
+    shadow: bool,
     /// Verify as of this time, in seconds since 1970
     #[arg(long, value_name = "UNIX_SECONDS")]
     now: Option<u64>,
@@ -45,12 +49,15 @@ impl Arguments {
             ),
             None => None,
         };
-        let verified = pins.verify(&text, now).and_then(|bundle| match &last {
-            Some(last) => bundle.replaces(last).map(|_| bundle),
-            None => Ok(bundle),
-        });
+        let verified = match self.shadow {
+            true => pins.verify_shadow(&text, now).map(Accepted::Shadow),
+            false => pins.verify(&text, now).and_then(|bundle| match &last {
+                Some(last) => bundle.replaces(last).map(|_| Accepted::Bundle(bundle)),
+                None => Ok(Accepted::Bundle(bundle)),
+            }),
+        };
         let refused = match verified {
-            Ok(bundle) => match fingerprint(bundle.policy()) {
+            Ok(bundle) => match fingerprint(bundle.facts().policy) {
                 Ok(fingerprint) => return self.accepted(&bundle, &fingerprint),
                 Err(error) => ("bundle_invalid_policy", error.to_string()),
             },
@@ -67,25 +74,65 @@ impl Arguments {
         Ok(Exit::Rejected)
     }
 
-    fn accepted(&self, bundle: &Bundle, fingerprint: &str) -> Outcome {
-        let weakenings = bundle.policy().weakenings();
-        let (created_at, expires_at) = (bundle.created_at().as_secs(), bundle.expires_at().as_secs());
+    fn accepted(&self, bundle: &Accepted, fingerprint: &str) -> Outcome {
+        let Facts { revision, fleet, created_at, expires_at, key_id, policy } = bundle.facts();
+        let (weakenings, created_at, expires_at) = (policy.weakenings(), created_at.as_secs(), expires_at.as_secs());
         if self.json {
             output::json(&json!({
-                "accepted": true, "revision": bundle.revision(), "fleet": bundle.fleet(), "created_at": created_at,
-                "expires_at": expires_at, "kid": bundle.key_id(), "fingerprint": fingerprint, "weakenings": weakenings,
+                "accepted": true, "revision": revision, "fleet": fleet, "created_at": created_at,
+                "expires_at": expires_at, "kid": key_id, "fingerprint": fingerprint, "weakenings": weakenings,
             }))?;
             return Ok(Exit::Done);
         }
         let time = |seconds: u64| times::utc(i64::try_from(seconds).unwrap_or(i64::MAX));
-        let (revision, fleet) = (bundle.revision(), output::safe(bundle.fleet()));
-        output::line(&toned(Tone::Good, &format!("accepted: revision {revision} for {fleet}")))?;
+        let kind = if self.shadow { " as a shadow" } else { "" };
+        let fleet = output::safe(fleet);
+        output::line(&toned(Tone::Good, &format!("accepted{kind}: revision {revision} for {fleet}")))?;
         output::line(&format!("  created {}, expires {}", time(created_at), time(expires_at)))?;
-        output::line(&format!("  signed by {}", output::safe(bundle.key_id().unwrap_or("a key without an ID"))))?;
+        output::line(&format!("  signed by {}", output::safe(key_id.unwrap_or("a key without an ID"))))?;
         for weakening in &weakenings {
             output::line(&toned(Tone::Doubt, &format!("  weakened: {}", output::safe(weakening))))?;
         }
         output::line(&format!("fingerprint {fingerprint}"))?;
         Ok(Exit::Done)
+    }
+}
+
+/// A bundle of either kind.
+enum Accepted {
+    Bundle(Bundle),
+    Shadow(ShadowBundle),
+}
+
+/// The members of both kinds.
+struct Facts<'b> {
+    revision: u64,
+    fleet: &'b str,
+    created_at: UnixTime,
+    expires_at: UnixTime,
+    key_id: Option<&'b str>,
+    policy: &'b Policy,
+}
+
+impl Accepted {
+    fn facts(&self) -> Facts<'_> {
+        match self {
+            Accepted::Bundle(it) => Facts {
+                revision: it.revision(),
+                fleet: it.fleet(),
+                created_at: it.created_at(),
+                expires_at: it.expires_at(),
+                key_id: it.key_id(),
+                policy: it.policy(),
+            },
+            Accepted::Shadow(it) => Facts {
+                revision: it.revision(),
+                fleet: it.fleet(),
+                created_at: it.created_at(),
+                expires_at: it.expires_at(),
+                key_id: it.key_id(),
+                policy: it.policy(),
+            },
+        }
     }
 }

@@ -23,6 +23,7 @@ use super::settings::PolicyBundle;
 use super::source::{Pulled, Source, fault};
 use crate::refresh::RefreshPolicy;
 use crate::reload::in_force::InForce;
+use crate::reload::shadow::{ShadowReport, ShadowWatch};
 use crate::{rt, telemetry};
 
 /// The shortest pause between two pulls that hints cause.
@@ -56,6 +57,7 @@ struct Watch {
     interval: Duration,
     pauses: RefreshPolicy,
     policy: InForce,
+    shadow: Option<(ShadowWatch, Source)>,
     /// One pull at a time.
     turn: tokio::sync::Mutex<()>,
     hint: Notify,
@@ -110,7 +112,7 @@ impl PolicyBundle {
 
 impl BundledPolicy {
     async fn start(settings: PolicyBundle) -> Result<Self, ConfigError> {
-        let PolicyBundle { source, bundles, last_good, interval, clock, keys, denies_danger } = settings;
+        let PolicyBundle { source, bundles, last_good, interval, clock, keys, denies_danger, shadow } = settings;
         let start = |bundle: &Bundle| {
             InForce::start(Policy::clone(bundle.policy()), Arc::clone(&keys), denies_danger, Arc::clone(&clock))
         };
@@ -160,8 +162,18 @@ impl BundledPolicy {
         };
         let pauses = RefreshPolicy::default().initial_backoff(MIN_PAUSE.min(interval)).max_backoff(interval);
         let (turn, hint, state) = (tokio::sync::Mutex::default(), Notify::new(), Mutex::new(state));
-        let watch = Arc::new(Watch { source, bundles, last_good, clock, interval, pauses, policy, turn, hint, state });
+        let shadow = shadow.map(|settings| {
+            let watch = ShadowWatch::new(settings);
+            let mut shadow_source = watch.source();
+            if let Some(settings) = source.connection() {
+                shadow_source.set_connection(settings.clone());
+            }
+            (watch, shadow_source)
+        });
+        let watch =
+            Arc::new(Watch { source, bundles, last_good, clock, interval, pauses, policy, shadow, turn, hint, state });
         watch.keep_last_good().await;
+        watch.pull_shadow(false).await;
         rt::spawn(follow(Following(Arc::clone(&watch))));
         Ok(BundledPolicy { verifier, watch })
     }
@@ -207,6 +219,12 @@ impl BundledPolicy {
         self.watch.pull().await
     }
 
+    /// The differences that the shadow policy would make; `None` without one. It is part of the [report](Self::report).
+    #[must_use]
+    pub fn shadow(&self) -> Option<ShadowReport> {
+        self.watch.shadow.as_ref().map(|(shadow, _)| shadow.report(&self.verifier))
+    }
+
     /// A report of what is in force here, and of why no newer bundle is. Nothing in it is secret.
     #[must_use]
     pub fn report(&self) -> BundleReport {
@@ -223,6 +241,7 @@ impl BundledPolicy {
         report.last_good_error = state.last_good_error.clone();
         report.pulled_at = state.pulled_at.map(UnixTime::as_secs);
         drop(state);
+        report.shadow = self.shadow();
         report.with_keys(&self.verifier)
     }
 }
@@ -278,7 +297,28 @@ impl Watch {
         if result == Ok(true) {
             self.policy.fetch_new_keys().await;
         }
+        self.pull_shadow(result == Ok(true)).await;
         result
+    }
+
+    /// Pulls the shadow policy, which changes no result. One whose revision is in force, or an older one, is not compared.
+    async fn pull_shadow(&self, is_replaced: bool) {
+        let Some((shadow, source)) = &self.shadow else { return };
+        let read = match source.pull(None).await {
+            Ok(Pulled::Document(text, _)) => Ok(Some(text)),
+            Ok(Pulled::Unchanged) => Err(fault("the server has nothing new, and nothing is known")),
+            Err(failure) if failure.is_missing => Ok(None),
+            Err(failure) => Err(failure.error),
+        };
+        let (now, in_force) = (self.clock.now(), self.state().current.bundle.revision());
+        let is_other = shadow.take(&self.policy, read, is_replaced, |text| {
+            let bundle = self.bundles.verify_shadow(text, now)?;
+            let next = bundle.revision() > in_force;
+            Ok(next.then(|| (Policy::clone(bundle.policy()), Some(bundle.revision()))))
+        });
+        if is_other {
+            self.policy.fetch_shadow_keys().await;
+        }
     }
 
     /// The bundle in force is the latest. It stays when its time is over, but not unnoticed.

@@ -9,3 +9,4 @@ mod source;
 pub use bundled::BundledPolicy;
 pub use report::{BundleReport, ReportedIssuer};
 pub use settings::PolicyBundle;
+pub(super) use source::Source;

@@ -8,6 +8,8 @@ use countersign_core::policy::{Fingerprint, Policy};
 use countersign_core::verify::Verifier;
 use serde::Serialize;
 
+use crate::reload::shadow::ShadowReport;
+
 /// A report of one verifier: the bundle in force, and why no newer one is. For the comparison of instances.
 ///
 /// Nothing in it is secret.
@@ -47,6 +49,9 @@ pub struct BundleReport {
     /// The time of the last pull that the source answered, in seconds since 1970; absent after a start without it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub pulled_at: Option<u64>,
+    /// The differences that the shadow policy would make, if one is set.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowReport>,
     /// The reason why the last document was refused, or why there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
@@ -88,6 +93,7 @@ impl BundleReport {
             weakenings: policy.weakenings(),
             issuers: Vec::new(),
             pulled_at: None,
+            shadow: None,
             error: None,
             last_good_error: None,
         }

@@ -15,6 +15,7 @@ use super::source::Source;
 use crate::fetch::ConnectionSettings;
 use crate::keys;
 use crate::reload::known_keys::MakeKeys;
+use crate::reload::shadow::ShadowPolicy;
 use crate::rt;
 
 /// The interval between pulls.
@@ -64,6 +65,7 @@ pub struct PolicyBundle {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) keys: Arc<MakeKeys>,
     pub(super) denies_danger: bool,
+    pub(super) shadow: Option<ShadowPolicy>,
 }
 
 impl PolicyBundle {
@@ -88,6 +90,7 @@ impl PolicyBundle {
             clock: Arc::new(SystemClock),
             keys: Arc::new(keys::from_config),
             denies_danger: false,
+            shadow: None,
         }
     }
 
@@ -129,6 +132,12 @@ impl PolicyBundle {
         self
     }
 
+    /// Compares this policy with the one in force, on real requests. It decides nothing.
+    pub fn shadow(mut self, shadow: ShadowPolicy) -> Self {
+        self.shadow = Some(shadow);
+        self
+    }
+
     /// Refuses every policy that is weakened, whatever a bundle states, and bundles signed with test keys (`test-only-…`).
     pub fn deny_danger(mut self) -> Self {
         self.denies_danger = true;
@@ -144,6 +153,7 @@ impl PolicyBundle {
         if self.denies_danger && self.bundles.has_test_keys() {
             faults.push(Fault::new("bundle_keys", "has a key of tests (test-only-…), and deny_danger forbids it"));
         }
+        faults.extend(self.shadow.iter().flat_map(ShadowPolicy::faults));
         if !rt::has_runtime() {
             faults.push(Fault::new("runtime", "missing; build it inside a tokio runtime, which pulls the bundle"));
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use countersign_core::bundle::MAX_BUNDLE_BYTES;
 use countersign_core::error::{ConfigError, Fault};
-use http::HeaderValue;
+use http::{HeaderValue, StatusCode};
 
 use crate::fetch::{self, ConnectionSettings, FetchFailure};
 use crate::file::{in_turn, read_text};
@@ -16,7 +16,7 @@ use crate::rt;
 const MAX_READ: Duration = Duration::from_secs(10);
 
 /// An address or a file.
-pub(super) enum Source {
+pub(in crate::reload) enum Source {
     Url { url: String, settings: ConnectionSettings },
     File(PathBuf),
 }
@@ -34,11 +34,21 @@ pub(super) struct PullFailure {
     pub(super) error: ConfigError,
     /// The pause that the server asks for.
     pub(super) retry_after: Option<Duration>,
+    /// True if there is no document: no file, or a 404.
+    pub(super) is_missing: bool,
 }
 
 impl Source {
-    pub(super) fn from_url(url: String) -> Self {
+    pub(in crate::reload) fn from_url(url: String) -> Self {
         Source::Url { url, settings: ConnectionSettings::default() }
+    }
+
+    /// The settings of the connection to an address.
+    pub(super) fn connection(&self) -> Option<&ConnectionSettings> {
+        match self {
+            Source::Url { settings, .. } => Some(settings),
+            Source::File(_) => None,
+        }
     }
 
     pub(super) fn set_connection(&mut self, new: ConnectionSettings) {
@@ -70,8 +80,11 @@ impl Source {
             Source::Url { url, settings } => (url, settings),
             Source::File(path) => {
                 let text = read_bounded(path).await;
-                let error = |problem: String| PullFailure { error: fault(problem), retry_after: None };
-                return text.map(|text| Pulled::Document(text, None)).map_err(|problem| error(problem.text));
+                return text.map(|text| Pulled::Document(text, None)).map_err(|unreadable| PullFailure {
+                    error: fault(unreadable.text),
+                    retry_after: None,
+                    is_missing: unreadable.is_missing,
+                });
             }
         };
         let failed = |failure: &FetchFailure| {
@@ -79,10 +92,12 @@ impl Source {
                 FetchFailure::Status(_, retry_after) => *retry_after,
                 _ => None,
             };
-            PullFailure { error: fault(failure.to_string()), retry_after }
+            let is_missing = matches!(failure, FetchFailure::Status(status, _) if *status == StatusCode::NOT_FOUND);
+            PullFailure { error: fault(failure.to_string()), retry_after, is_missing }
         };
         let url = fetch::checked_url(url, "url")
-            .map_err(|fault| PullFailure { error: ConfigError::new("url", fault.problem), retry_after: None })?;
+            .map_err(|fault| ConfigError::new("url", fault.problem))
+            .map_err(|error| PullFailure { error, retry_after: None, is_missing: false })?;
         match fetch::get_if_changed(settings, url, known, MAX_BUNDLE_BYTES).await {
             Ok(None) => Ok(Pulled::Unchanged),
             Ok(Some(document)) => match String::from_utf8(document.body.into()) {
