@@ -41,7 +41,7 @@ async fn s14_03_a_start_without_the_source_serves_the_last_good_bundle_and_then_
     }
     assert!(host.counts().0 >= 1);
     assert_eq!(service.pull().await, Ok(false), "after the pull that put it in force, and its write");
-    assert_eq!(service.report().error, None);
+    assert_eq!(service.verifier().policy_error(), None);
     assert_eq!(
         world.pins().verify_at_any_time(&std::fs::read_to_string(&kept).expect("kept")).expect("sound").revision(),
         6
@@ -85,7 +85,8 @@ async fn s14_01_s14_03_a_restart_does_not_accept_an_older_revision() {
         || world.service(PolicyBundle::from_file(world.file("bundle"), world.pins())).last_good(world.file("last"));
     let service = settings().build().await.expect("the last good one");
     assert_eq!(service.revision(), 5);
-    assert!(service.report().error.expect("reported").contains("bundle_older_revision"));
+    let error = service.verifier().policy_error().expect("reported").to_string();
+    assert!(error.contains("bundle_older_revision"), "{error}");
     // Also when the time of the newer one is over, there is no way back.
     world.issuer.clock().advance(Duration::from_secs(30 * 86_400));
     world.write("bundle", &world.bundle(4, "orders"));

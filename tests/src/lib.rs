@@ -30,6 +30,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/layers.md")]
 #[doc = include_str!("../../docs/guides/policy.md")]
 #[doc = include_str!("../../docs/guides/bundles.md")]
+#[doc = include_str!("../../docs/guides/fleet.md")]
 #[doc = include_str!("../../docs/guides/calls.md")]
 #[doc = include_str!("../../docs/guides/grpc.md")]
 #[doc = include_str!("../../docs/guides/connections.md")]

@@ -28,7 +28,7 @@ pub const ORDERS: [Order; 9] = [
     Order {
         krate: MAIN,
         modules: "rt file fetch connection telemetry refresh client response audit revocation receivers proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
-                  extract grpc app integration prelude",
+                  extract fleet grpc app integration prelude",
     },
     Order {
         krate: ISSUER,
@@ -48,7 +48,7 @@ pub const ORDERS: [Order; 9] = [
     Order {
         krate: CLI,
         modules: "exit output log runtime server times claim_text encoding input keyfile fetch tools \
-                  token_view verification inspector command",
+                  token_view verification inspector plane command",
     },
 ];
 

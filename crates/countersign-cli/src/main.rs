@@ -19,6 +19,7 @@ mod inspector;
 mod keyfile;
 mod log;
 mod output;
+mod plane;
 mod runtime;
 mod server;
 mod times;

@@ -18,6 +18,7 @@
 //! - [`keys`]: sources of keys (discovery, JWKS, files, Kubernetes) with their refresh.
 //! - [`issuers`]: issuers of known providers, and issuers that are resolved at run time.
 //! - [`health`]: whether a verifier has the keys that it needs.
+//! - [`fleet`]: what each instance of many services has in force, reported to one place.
 //! - [`outbound`]: tokens on calls to other services, and only to those.
 //! - [`connection`]: TLS roots, client certificate and proxy of the connections that fetch keys and tokens.
 //!
@@ -60,6 +61,7 @@
 //! | `metrics` | no | [`metrics`]: numbers for the recorder of the crate of that name |
 //! | `otel` | no | [`metrics`]: numbers for OpenTelemetry |
 //! | `bundle` | no | [`bundle`] and `reload::PolicyBundle`: signed policies for many services |
+//! | `fleet` | no | [`fleet`]: reports of the policy and keys of each instance; includes `bundle` |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
 //! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
@@ -74,6 +76,7 @@
         feature = "txn",
         feature = "remote-keys",
         feature = "bundle",
+        feature = "fleet",
         feature = "outbound",
         feature = "introspection",
         feature = "reqwest-middleware",
@@ -108,6 +111,8 @@ mod fetch;
     allow(dead_code, unused_imports, reason = "keys and tokens each use a part of it")
 )]
 mod file;
+#[cfg(feature = "fleet")]
+pub mod fleet;
 #[cfg(feature = "grpc")]
 pub mod grpc;
 pub mod guard;

@@ -7,6 +7,7 @@ mod decode;
 mod dev;
 mod dpop;
 mod explain;
+mod fleet;
 mod gateway;
 mod hash;
 mod issuer;
@@ -14,6 +15,7 @@ mod jwks;
 mod keygen;
 mod keys;
 mod mint;
+mod plane;
 mod policy;
 mod shell;
 mod token;
@@ -71,6 +73,10 @@ pub(crate) enum Command {
     Policy(policy::Arguments),
     /// Sign policies for many services, check, show and compare them
     Bundle(bundle::Arguments),
+    /// Compare what the services of a fleet have in force
+    Fleet(fleet::Arguments),
+    /// Collect the reports of many services, and show them on a page
+    Plane(plane::Arguments),
     /// Inspect tokens on a local page: edit, check, compare, sign, send
     Inspect(inspector::Arguments),
     /// Print completions for a shell
@@ -104,6 +110,8 @@ impl Command {
             Command::Uuid(arguments) => arguments.run(),
             Command::Policy(arguments) => arguments.run(),
             Command::Bundle(arguments) => arguments.run(),
+            Command::Fleet(arguments) => arguments.run(),
+            Command::Plane(arguments) => arguments.run(),
             Command::Inspect(arguments) => arguments.run(),
             Command::Completions(arguments) => arguments.run(definition()),
             Command::Man(arguments) => arguments.run(definition()),

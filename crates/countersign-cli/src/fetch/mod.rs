@@ -94,6 +94,18 @@ pub(crate) async fn send_within(
     headers: HeaderMap,
     body: Vec<u8>,
 ) -> Result<Fetched, String> {
+    send_bounded((limit, MAX_JWKS_BYTES), connection, method, url, headers, body).await
+}
+
+/// As [`send`], with this timeout and this largest response.
+pub(crate) async fn send_bounded(
+    (limit, max_bytes): (Duration, usize),
+    connection: &ConnectionOptions,
+    method: Method,
+    url: &Url,
+    headers: HeaderMap,
+    body: Vec<u8>,
+) -> Result<Fetched, String> {
     let builder = Client::builder()
         .redirect(redirect::Policy::none())
         .connect_timeout(CONNECT_WITHIN)
@@ -107,8 +119,8 @@ pub(crate) async fn send_within(
     let mut is_cut = false;
     while let Some(chunk) = response.chunk().await.map_err(|error| failure_reason(&error, limit))? {
         body.extend_from_slice(&chunk);
-        if body.len() > MAX_JWKS_BYTES {
-            body.truncate(MAX_JWKS_BYTES);
+        if body.len() > max_bytes {
+            body.truncate(max_bytes);
             is_cut = true;
             break;
         }

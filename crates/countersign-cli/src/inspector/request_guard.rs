@@ -1,45 +1,15 @@
 //! Accepts requests only from the inspector's own page and host name. Refuses other pages, other names (DNS rebinding) and frames.
 
-use axum::extract::Request;
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
-use axum::middleware::Next;
+use axum::http::{HeaderMap, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::state::Inspector;
+use crate::server::with_headers;
 use crate::tools::secret::is_same;
 
 /// The header with which the page proves that it was opened with the address that this run printed.
 pub(super) const SECRET_HEADER: &str = "x-countersign-run";
-
-/// Allows the browser to load the inspector's files and call its API, nothing else.
-const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
-    connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; \
-    require-trusted-types-for 'script'; trusted-types 'none'";
-
-/// Headers of every response.
-const HEADERS: [(&str, &str); 8] = [
-    ("content-security-policy", CONTENT_SECURITY_POLICY),
-    ("x-content-type-options", "nosniff"),
-    ("x-frame-options", "DENY"),
-    ("referrer-policy", "no-referrer"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("cache-control", "no-store"),
-    ("permissions-policy", "camera=(), microphone=(), geolocation=(), clipboard-read=()"),
-];
-
-/// Adds the security headers to every response.
-pub(super) async fn add_headers(request: Request, next: Next) -> Response {
-    with_headers(next.run(request).await)
-}
-
-fn with_headers(mut response: Response) -> Response {
-    for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
-    }
-    response
-}
 
 /// The refusal of a foreign request, by its head: nobody else makes the inspector read a body.
 pub(super) fn refusal(state: &Inspector, request: &Parts) -> Option<Response> {

@@ -14,7 +14,7 @@ use tokio::net::TcpListener;
 use super::state::Inspector;
 use super::{api, open, page, request_guard};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
-use crate::server::{Limits, serve_guarded};
+use crate::server::{Limits, add_headers, serve_guarded};
 use crate::{output, runtime};
 
 /// Maximum size of a request body, in bytes.
@@ -81,7 +81,7 @@ fn router(state: Arc<Inspector>) -> Router {
         .route(JWKS, get(|State(state): State<Arc<Inspector>>| async move { Json(state.jwks()) }))
         .route("/.well-known/openid-configuration", get(discovery))
         .layer(DefaultBodyLimit::max(MAX_ASK_BYTES))
-        .layer(middleware::from_fn(request_guard::add_headers))
+        .layer(middleware::from_fn(add_headers))
         .with_state(state)
 }
 

@@ -1,6 +1,7 @@
 //! The HTTP server of the inspector and of the token service. Every wait for a client has a limit.
 
 mod connections;
+mod headers;
 mod limits;
 mod listener;
 mod open_files;
@@ -8,6 +9,7 @@ mod serve;
 mod shutdown;
 mod stream;
 
+pub(crate) use headers::{add_headers, with_headers};
 pub(crate) use limits::Limits;
 pub(crate) use listener::Listener;
 pub(crate) use serve::{serve, serve_guarded};

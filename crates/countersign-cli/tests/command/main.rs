@@ -9,6 +9,8 @@ mod dev;
 mod dpop;
 mod edges;
 mod explain;
+mod fleet;
+mod fleet_page;
 mod foreign;
 mod gateway;
 mod gateway_issuer;
@@ -17,6 +19,7 @@ mod introspection;
 mod issuer;
 mod mint;
 mod network;
+mod plane;
 mod revoke;
 mod rotate;
 #[path = "../run/mod.rs"]

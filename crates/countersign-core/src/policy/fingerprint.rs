@@ -1,6 +1,6 @@
 //! A stable identifier of a policy: SHA-256 over its canonical form.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::{self, Write};
 
 use aws_lc_rs::digest;
@@ -48,31 +48,42 @@ impl fmt::Debug for Fingerprint {
 }
 
 /// The canonical form: named fields, values with lengths, sorted lists without duplicates.
-#[derive(Default)]
-pub(crate) struct Canonical(String);
+pub(crate) struct Canonical {
+    /// The kind and version of the form, then the fields in their order.
+    fields: Vec<(String, BTreeSet<String>)>,
+}
 
 impl Canonical {
     /// Starts the canonical form of `what`; another version gives another fingerprint.
     pub(crate) fn new(what: &str, version: u8) -> Self {
-        let mut canonical = Self::default();
+        let mut canonical = Canonical { fields: Vec::new() };
         canonical.list(what, [version.to_string()]);
         canonical
     }
 
     /// Adds a field.
     pub(crate) fn list<T: AsRef<str>>(&mut self, field: &str, values: impl IntoIterator<Item = T>) {
-        let values: Vec<T> = values.into_iter().collect();
-        let sorted: BTreeSet<&str> = values.iter().map(AsRef::as_ref).collect();
-        let _ = writeln!(self.0, "{field} {}", sorted.len()); // writing to a String cannot fail
-        for value in sorted {
-            let _ = writeln!(self.0, "{}:{value}", value.len());
-        }
+        let sorted = values.into_iter().map(|value| value.as_ref().to_owned()).collect();
+        self.fields.push((field.to_owned(), sorted));
     }
 
     pub(crate) fn digest(&self) -> Fingerprint {
+        let mut text = String::new();
+        for (field, values) in &self.fields {
+            let _ = writeln!(text, "{field} {}", values.len()); // writing to a String cannot fail
+            for value in values {
+                let _ = writeln!(text, "{}:{value}", value.len());
+            }
+        }
         let mut bytes = [0; 32];
-        bytes.copy_from_slice(digest::digest(&digest::SHA256, self.0.as_bytes()).as_ref());
+        bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
         Fingerprint(bytes)
+    }
+
+    /// The fields that have values, by name.
+    pub(crate) fn into_rules(self) -> BTreeMap<String, Vec<String>> {
+        let rules = self.fields.into_iter().skip(1).filter(|(_, values)| !values.is_empty());
+        rules.map(|(field, values)| (field, values.into_iter().collect())).collect()
     }
 }
 
@@ -80,6 +91,11 @@ impl TrustedIssuer {
     /// The fingerprint of this issuer's rules.
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
+        self.canonical().digest()
+    }
+
+    /// The form of which the fingerprint is a digest.
+    pub(crate) fn canonical(&self) -> Canonical {
         let seconds = |time: std::time::Duration| format!("{}.{:09}", time.as_secs(), time.subsec_nanos());
         let mut form = Canonical::new("issuer policy", 1);
         form.list("issuer", [&self.issuer]);
@@ -127,6 +143,6 @@ impl TrustedIssuer {
             form.list("transactions", [if rules.has_issuer { "issuer" } else { "no issuer" }]);
         }
         self.authorities.describe(&mut |field, values| form.list(field, values));
-        form.digest()
+        form
     }
 }

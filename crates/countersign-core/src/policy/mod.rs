@@ -1,5 +1,6 @@
 //! Trusted issuers and their rules: audiences, algorithms, times and kinds of token.
 
+mod canonical;
 mod config;
 pub mod danger;
 mod fingerprint;
@@ -11,6 +12,7 @@ pub(crate) mod resolved;
 pub(crate) mod spiffe;
 mod transaction;
 
+pub use canonical::{CanonicalPolicy, PolicyDifference};
 pub use config::{
     AudienceList, AuthoritiesConfig, ConnectionConfig, IntrospectionConfig, KeysConfig, OutboundConfig, Policy,
     TransactionServiceConfig, TrustedIssuerConfig,

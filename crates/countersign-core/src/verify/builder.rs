@@ -283,6 +283,7 @@ impl VerifierBuilder {
         let transactions = issuers.values().find(|issuer| issuer.transactions.is_some()).map(Arc::clone);
         Ok(Revision {
             number: 0,
+            since: self.clock.now(),
             transactions,
             trusted_names,
             claim_names: claim_names.into_iter().collect(),

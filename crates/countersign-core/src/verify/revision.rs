@@ -13,12 +13,15 @@ use super::namespaces::IssuerNames;
 use super::verified::Verified;
 use crate::cache::TokenCache;
 use crate::claims::DecodedBudget;
-use crate::policy::{Canonical, Fingerprint, IssuerSource, TrustedIssuer};
+use crate::clock::UnixTime;
+use crate::policy::{Canonical, CanonicalPolicy, Fingerprint, IssuerSource, TrustedIssuer};
 
 /// A policy, and the tokens that were verified under it: another policy starts with an empty cache.
 pub(super) struct Revision {
     /// Its number among the revisions of the verifier.
     pub(super) number: u64,
+    /// The time at which it was built, just before it came into force.
+    pub(super) since: UnixTime,
     /// With a fast hash: tokens add no names to it.
     pub(super) issuers: HashMap<Box<str>, Arc<TrustedIssuer>, RandomState>,
     /// The only issuer, if it is a transaction token service: its tokens need not name it.
@@ -49,21 +52,35 @@ impl Revision {
     /// A digest of all rules of all issuers.
     pub(super) fn fingerprint(&self) -> Fingerprint {
         *self.fingerprint.get_or_init(|| {
-            let mut form = Canonical::new("verifier", 1);
-            form.list("issuers", self.issuers.values().map(|issuer| issuer.fingerprint().to_string()));
-            form.list("max_token_bytes", [self.max_token_bytes.to_string()]);
-            if !self.reserved_subjects.is_empty() {
-                let reserved = self.reserved_subjects.iter();
-                form.list(
-                    "reserved_subjects",
-                    reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len())),
-                );
-            }
-            if self.resolved.is_some() {
-                form.list("resolves_issuers", ["yes"]);
-            }
-            form.digest()
+            let issuers = self.issuers.values().map(|issuer| issuer.fingerprint().to_string());
+            self.canonical(issuers).digest()
         })
+    }
+
+    /// The rules of all issuers, field by field.
+    pub(super) fn canonical_policy(&self) -> CanonicalPolicy {
+        let mut policy = CanonicalPolicy::default();
+        for (name, issuer) in &self.issuers {
+            policy.issuers.insert(name.to_string(), issuer.canonical().into_rules());
+        }
+        policy.rules = self.canonical(std::iter::empty::<String>()).into_rules();
+        policy
+    }
+
+    /// The form of the verifier's own rules, with these digests of its issuers.
+    fn canonical(&self, issuers: impl Iterator<Item = String>) -> Canonical {
+        let mut form = Canonical::new("verifier", 1);
+        form.list("issuers", issuers);
+        form.list("max_token_bytes", [self.max_token_bytes.to_string()]);
+        if !self.reserved_subjects.is_empty() {
+            let reserved = self.reserved_subjects.iter();
+            let reserved = reserved.map(|(prefix, owner)| format!("{}:{prefix} {owner}", prefix.len()));
+            form.list("reserved_subjects", reserved);
+        }
+        if self.resolved.is_some() {
+            form.list("resolves_issuers", ["yes"]);
+        }
+        form
     }
 }
 

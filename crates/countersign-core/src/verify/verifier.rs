@@ -23,7 +23,7 @@ use crate::counter::Counter;
 use crate::error::{ConfigError, VerifyError, VerifyErrorKind as Kind};
 use crate::key::{CurrentKeys, Lookup, RefreshOutcome, VerifyingKey};
 use crate::policy::spiffe::trust_domain_id;
-use crate::policy::{Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
+use crate::policy::{CanonicalPolicy, Fingerprint, IssuerLookup, ResolvedIssuer, TrustedIssuer};
 use crate::token::{Compact, Header, Payload, Unverified};
 
 /// Verifies tokens of the issuers that it trusts. Cheap to clone; build one per process.
@@ -540,6 +540,49 @@ impl Verifier {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         self.0.current.load().fingerprint()
+    }
+
+    /// The rules of which [`fingerprint`](Self::fingerprint) is a digest, field by field.
+    #[must_use]
+    pub fn canonical_policy(&self) -> CanonicalPolicy {
+        self.0.current.load().canonical_policy()
+    }
+
+    /// The time since which the policy is in force.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::new(issuer)?;
+    /// assert!(verifier.policy_since() <= verifier.clock().now());
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn policy_since(&self) -> UnixTime {
+        self.0.current.load().since
+    }
+
+    /// The checks of its configured issuers that are weakened, each with the issuer, sorted.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign_core::{key::StaticKeys, policy::{NeedsAudience, danger}, verify::Verifier};
+    ///
+    /// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+    /// let verifier = Verifier::new(danger::any_type(issuer))?;
+    /// assert_eq!(verifier.weakenings(), ["https://id.example.com: tokens of any type are taken"]);
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn weakenings(&self) -> Vec<String> {
+        let weak = |issuer: Arc<TrustedIssuer>| {
+            issuer.weakenings().map(|weakening| format!("{}: {weakening}", issuer.issuer())).collect::<Vec<_>>()
+        };
+        let mut weakenings: Vec<String> = self.issuers().flat_map(weak).collect();
+        weakenings.sort();
+        weakenings
     }
 
     /// The clock of this verifier.

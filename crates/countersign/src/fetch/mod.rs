@@ -13,6 +13,8 @@ mod discovery;
 mod failure;
 mod form;
 mod freshness;
+#[cfg(feature = "fleet")]
+mod json;
 mod pem;
 mod proxy;
 mod reach;
@@ -44,6 +46,8 @@ pub(crate) use discovery::{Endpoint, discover, metadata_urls};
 pub(crate) use failure::FetchFailure;
 pub use form::unexpected_form;
 pub use freshness::{fresh_for, retry_after};
+#[cfg(feature = "fleet")]
+pub(crate) use json::post_json;
 pub(crate) use reach::Reach;
 pub(crate) use response::FetchedResponse;
 pub use response::redirect_target;

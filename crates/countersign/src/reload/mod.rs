@@ -17,7 +17,7 @@ mod transactions;
 mod watched;
 
 #[cfg(feature = "bundle")]
-pub use bundle::{BundleReport, BundledPolicy, PolicyBundle, ReportedIssuer};
+pub use bundle::{BundleReport, BundledPolicy, PolicyBundle};
 pub use file::PolicyFile;
 pub use shadow::{ShadowPolicy, ShadowReport};
 pub use watched::WatchedPolicy;

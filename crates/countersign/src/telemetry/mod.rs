@@ -59,6 +59,8 @@
 //! | `countersign::keys` | INFO, at most 10 per second | `keys are written irregularly`; they are used | `source`, `count`, `entries` (the first 8), `unlogged` |
 //! | `countersign::keys` | WARN | `key file has unsafe permissions`: others can write it, or read the private key in it | `source`, `problem` |
 //! | `countersign::keys` | WARN, or ERROR for private keys; each at most 10 per second | `key set entries not used` or `published keys are private: replace them now` | `source`, `count`, `entries` (the first 8, with their reasons), `unlogged` |
+//! | `countersign::fleet` | WARN, once until one is taken | `report not sent to the plane` | `plane`, `error` |
+//! | `countersign::fleet` | INFO | `the plane takes reports again` | `plane` |
 //! | `countersign::policy` | INFO | `policy replaced` | `file`, `fingerprint` |
 //! | `countersign::policy` | ERROR, once per change | `policy refused; the last good one stays in force` | `file`, `error` |
 //! | `countersign::policy` | INFO | `policy file has the policy in force again` | `file` |
@@ -100,6 +102,8 @@
 mod app;
 mod audit;
 pub(crate) mod counts;
+#[cfg(feature = "fleet")]
+mod fleet;
 #[cfg(feature = "introspection")]
 mod introspection;
 #[cfg(feature = "remote-keys")]
@@ -122,6 +126,8 @@ pub(crate) use app::unmatched_operations;
 #[cfg(feature = "axum")]
 pub(crate) use app::{app_left_open, earlier_routes_covered, faulty_routes, open_routes};
 pub(crate) use audit::{AuditFailures, audit_sink_panicked};
+#[cfg(feature = "fleet")]
+pub(crate) use fleet::{fleet_report_failed, fleet_report_taken};
 #[cfg(feature = "introspection")]
 pub(crate) use introspection::{introspection_failed, introspection_plain_http};
 #[cfg(feature = "remote-keys")]

@@ -3,14 +3,11 @@
 use std::collections::BTreeSet;
 
 use clap::Args;
-use countersign::policy::Policy;
 use serde_json::{Value, json};
 
-use super::show::content;
+use super::read::read_document;
 use crate::exit::{Exit, Failure, Outcome};
-use crate::input;
 use crate::output::{self, Tone, toned};
-use crate::verification::read_policy;
 
 /// Compare the policies of two bundles or policy files.
 #[derive(Args)]
@@ -64,12 +61,7 @@ impl Arguments {
 
 /// The policy of a file as a tree, in which each issuer has its name instead of its place.
 fn tree(path: &str) -> Result<Value, Failure> {
-    let text = input::file(path)?;
-    let policy = match content(&text) {
-        Some((_, payload)) => Policy::from_json(&payload["policy"].to_string()).map_err(Failure::from),
-        None => read_policy(&text, None),
-    };
-    let policy = policy.map_err(|problem| Failure::usage(format!("{path}: {problem}")))?;
+    let policy = read_document(path)?.policy;
     let mut tree: Value = serde_json::from_str(&policy.to_json()).unwrap_or_default();
     for (section, name) in [("issuers", "issuer"), ("outbound", "origin")] {
         let Some(entries) = tree.get(section).and_then(Value::as_array) else { continue };

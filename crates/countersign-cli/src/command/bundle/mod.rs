@@ -2,9 +2,12 @@
 
 mod checks;
 mod diff;
+mod read;
 mod show;
 mod sign;
 mod verify;
+
+pub(super) use read::{PolicyDocument, read_document};
 
 use clap::{Args, Subcommand};
 

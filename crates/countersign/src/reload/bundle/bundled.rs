@@ -39,7 +39,7 @@ const MIN_PAUSE: Duration = Duration::from_secs(1);
 /// let policy = PolicyBundle::from_file("/etc/orders/policy.jws", pins).build().await?;
 /// println!("revision {}", policy.revision());
 /// policy.hint(); // such as on a message of the deployment: the next pull comes sooner
-/// println!("{}", policy.report().to_json());
+/// println!("created at {}", policy.report().created_at);
 /// # Ok(())
 /// # }
 /// ```
@@ -66,6 +66,7 @@ struct Watch {
 
 struct State {
     current: Current,
+    fingerprint: Fingerprint,
     /// The validator of the bundle in force.
     etag: Option<HeaderValue>,
     /// Failed pulls in a row, and the pause that the server asked for.
@@ -73,8 +74,6 @@ struct State {
     retry_after: Duration,
     /// The last document or failure that was logged.
     logged: Option<Logged>,
-    /// The same, as `report` states it.
-    error: Option<ConfigError>,
     /// True if the file of the last good bundle has the one in force.
     is_kept: bool,
     last_good_error: Option<String>,
@@ -85,7 +84,7 @@ struct State {
 struct Current {
     text: String,
     bundle: Bundle,
-    fingerprint: Fingerprint,
+    since: UnixTime,
 }
 
 /// A document or failure that was logged.
@@ -150,12 +149,12 @@ impl BundledPolicy {
         policy.record(error.clone());
         let is_pulled = error.is_none();
         let state = State {
-            current: Current { text, fingerprint: verifier.fingerprint(), bundle },
+            current: Current { text, since: verifier.policy_since(), bundle },
+            fingerprint: verifier.fingerprint(),
             etag,
             failures: u32::from(!is_pulled),
             retry_after: Duration::ZERO,
             logged: error.as_ref().map(|error| Logged::Failure(error.to_string())),
-            error,
             is_kept: !is_pulled,
             last_good_error: None,
             pulled_at: is_pulled.then(|| clock.now()),
@@ -219,30 +218,24 @@ impl BundledPolicy {
         self.watch.pull().await
     }
 
-    /// The differences that the shadow policy would make; `None` without one. It is part of the [report](Self::report).
+    /// The differences that the shadow policy would make; `None` without one.
     #[must_use]
     pub fn shadow(&self) -> Option<ShadowReport> {
         self.watch.shadow.as_ref().map(|(shadow, _)| shadow.report(&self.verifier))
     }
 
-    /// A report of what is in force here, and of why no newer bundle is. Nothing in it is secret.
+    /// The bundle in force here. [`Verifier::policy_error`](countersign_core::verify::Verifier::policy_error) tells why no newer one
+    /// is; with the feature `fleet`, a [`FleetReport`](crate::fleet::FleetReport) has both.
     #[must_use]
     pub fn report(&self) -> BundleReport {
         let state = self.watch.state();
         let current = &state.current;
-        let mut report = BundleReport::new(
-            &current.bundle,
-            &current.fingerprint,
-            self.watch.clock.now(),
-            &self.watch.policy.policy(),
-        );
+        let mut report = BundleReport::new(&current.bundle, current.since, self.watch.clock.now());
         report.source = self.watch.source.shown();
-        report.error = state.error.as_ref().map(ToString::to_string);
         report.last_good_error = state.last_good_error.clone();
         report.pulled_at = state.pulled_at.map(UnixTime::as_secs);
         drop(state);
-        report.shadow = self.shadow();
-        report.with_keys(&self.verifier)
+        report
     }
 }
 
@@ -347,19 +340,18 @@ impl Watch {
         }
         let replaced = self.policy.replace(Policy::clone(bundle.policy()))?;
         let mut state = self.state();
-        let fingerprint = replaced.unwrap_or(state.current.fingerprint);
+        let fingerprint = replaced.unwrap_or(state.fingerprint);
         telemetry::bundle_replaced(&self.source.shown(), bundle.revision(), &fingerprint);
-        state.current = Current { text, bundle, fingerprint };
+        (state.current, state.fingerprint) = (Current { text, bundle, since: now }, fingerprint);
         (state.etag, state.is_kept) = (etag, false);
         Ok(true)
     }
 
-    /// Records the result for `Health` and `report`. It is logged once until it changes.
+    /// Records the result for `Health` and reports. It is logged once until it changes.
     fn record(&self, result: &Result<bool, ConfigError>, logged: Logged) {
         let error = result.as_ref().err().cloned();
         self.policy.record(error.clone());
         let mut state = self.state();
-        state.error.clone_from(&error);
         let Some(error) = error else {
             if state.logged.take().is_some() {
                 telemetry::bundle_usable(&self.source.shown());
@@ -441,7 +433,6 @@ impl Drop for Following {
             let problem = "not pulled any more: the runtime of its task has ended; build it on one that stays";
             telemetry::bundle_not_pulled(&self.0.source.shown(), &fault(problem));
             self.0.policy.end(fault(problem));
-            self.0.state().error = Some(fault(problem));
         }
     }
 }

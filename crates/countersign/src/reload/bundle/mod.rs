@@ -7,6 +7,6 @@ mod settings;
 mod source;
 
 pub use bundled::BundledPolicy;
-pub use report::{BundleReport, ReportedIssuer};
+pub use report::BundleReport;
 pub use settings::PolicyBundle;
 pub(super) use source::Source;

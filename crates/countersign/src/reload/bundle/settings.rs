@@ -30,8 +30,8 @@ const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 ///
 /// A bundle replaces the policy in force only if a pinned key signed it for this fleet, its time is not over, its revision is
 /// higher than the last, and a verifier can be built of it. Otherwise the last good one stays, an ERROR is logged once, and
-/// [`Health`](crate::health::Health), [`Verifier::policy_error`](countersign_core::verify::Verifier::policy_error) and
-/// [`BundledPolicy::report`](super::BundledPolicy::report) state why. Everything else is as with [`PolicyFile`](super::super::PolicyFile): a new policy
+/// [`Health`](crate::health::Health), [`Verifier::policy_error`](countersign_core::verify::Verifier::policy_error) and reports
+/// of the feature `fleet` state why. Everything else is as with [`PolicyFile`](super::super::PolicyFile): a new policy
 /// holds at once, for all clones of the verifier, and keys of issuers that did not change stay.
 ///
 /// ```no_run
