@@ -58,10 +58,7 @@ async fn s14_07_each_token_is_counted_once_under_its_rule() {
     assert_eq!(code(service.verifier(), &both).await, "accepted");
     assert_eq!(counts(&report(&service)), (4, 0, expected.2.clone(), expected.3.clone(), 0));
     let json = serde_json::to_string(&report(&service)).expect("JSON");
-    assert!(
-        json.starts_with(r#"{"source":""#) && json.contains(r#""newly_refused":{"wrong_audience":1}"#),
-        "{json}"
-    );
+    assert!(json.starts_with(r#"{"source":""#) && json.contains(r#""newly_refused":{"wrong_audience":1}"#), "{json}");
     assert!(!json.contains(&mine_signed));
     let _ = Metrics::new(service.verifier());
 

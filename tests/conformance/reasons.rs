@@ -10,13 +10,14 @@ use super::table::{self, Shown};
 const OF_S6: [&str; 4] = ["S6.01", "S6.02", "S6.16", "S6.26"];
 
 /// The kinds that no requirement of these groups gives, and where they come from.
-const OF_OTHERS: [&str; 6] = [
+const OF_OTHERS: [&str; 7] = [
     "keys_unavailable",
     "enqueued_in_future",
     "waited_too_long",
     "not_active",
     "introspection_unavailable",
     "api_keys_unavailable",
+    "suspended",
 ];
 
 fn reasons() -> BTreeMap<&'static str, &'static str> {

@@ -20,4 +20,5 @@ mod receivers;
 mod resource;
 mod revocation;
 mod revocation_list;
+mod status_lists;
 mod withdrawn;

@@ -29,6 +29,7 @@ mod readings;
 mod revocations;
 mod service;
 mod shares;
+mod status_lists;
 mod store;
 mod timing;
 mod token;

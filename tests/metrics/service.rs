@@ -15,6 +15,7 @@ use countersign::outbound::{ClientCredentials, Outbound};
 use countersign::prelude::*;
 use countersign::proof::{Dpop, MemoryReplays};
 use countersign::revocation::{RevocationList, RevocationNotice};
+use countersign::status::StatusLists;
 use countersign_gateway::{
     ClientRequest, DECISION_TIME_BUCKETS, ForeignHeaders, Gateway, GatewayMetrics, ReservedHeaders, Rules, Swap,
 };
@@ -126,6 +127,7 @@ impl Service {
         feed.confirm();
         let current =
             Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound).revocations(&revoked);
+        let current = current.status_lists(&Arc::new(StatusLists::new(&verifier)));
         current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
         IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
@@ -166,11 +168,9 @@ impl Service {
     }
 
     pub fn metrics(&self) -> Metrics {
-        Metrics::new(&self.verifier)
-            .outbound(&self.outbound)
-            .introspection(&self.asking)
-            .replays(&self.bound)
-            .revocations(&self.revoked)
+        let lists = Arc::new(StatusLists::new(&self.verifier));
+        let metrics = Metrics::new(&self.verifier).outbound(&self.outbound).introspection(&self.asking);
+        metrics.replays(&self.bound).revocations(&self.revoked).status_lists(&lists)
     }
 
     /// A proof that is used three times.

@@ -510,6 +510,10 @@ async fn deny_danger_stops_what_weakens_a_check_by_another_name() {
     let strict = Verifier::builder().deny_danger().trust(issuer()).build().expect("a verifier");
     let refused = AuthenticateLayer::builder(strict.clone()).revocation(fail_open()).build();
     assert_eq!(fields(refused), ["danger"]);
+    let of_one = Revocation::new(Arc::new(RevocationList::new()));
+    let of_one = of_one.unknown_policy_of("https://id.test", UnknownPolicy::FailOpen);
+    let refused = AuthenticateLayer::builder(strict.clone()).revocation(of_one).build();
+    assert_eq!(fields(refused), ["danger"], "for one issuer");
     assert!(AuthenticateLayer::builder(strict).revocation(Arc::new(RevocationList::new())).build().is_ok());
     let lax = Verifier::new(issuer()).expect("a verifier");
     assert!(AuthenticateLayer::builder(lax).revocation(fail_open()).build().is_ok());

@@ -37,6 +37,7 @@ const HOMES: [(&str, &[&str]); 8] = [
             "countersign/src/keys/http_location.rs",
             "countersign/src/keys/kubernetes.rs",
             "countersign/src/outbound/",
+            "countersign/src/status/",
             "countersign-cli/",
         ],
     ),

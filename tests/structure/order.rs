@@ -22,17 +22,17 @@ pub struct Exception {
 pub const ORDERS: [Order; 9] = [
     Order {
         krate: CORE,
-        modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint verify proof \
+        modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint status verify proof \
                   inspect bundle revocation integration",
     },
     Order {
         krate: MAIN,
-        modules: "rt file fetch connection telemetry refresh client response audit revocation receivers proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
+        modules: "rt file fetch connection telemetry refresh client response audit revocation receivers status proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
                   extract fleet grpc app integration prelude",
     },
     Order {
         krate: ISSUER,
-        modules: "file audit oauth policy counts jti store proof throttle rotation client service metrics grant mint endpoint builder config",
+        modules: "file audit oauth policy counts jti store proof throttle rotation status client service metrics grant mint endpoint builder config",
     },
     Order { krate: APIKEY, modules: "form pepper store error key ring check keys router" },
     Order {

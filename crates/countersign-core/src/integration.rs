@@ -69,6 +69,8 @@ pub use crate::verify::security_event::{
 };
 pub use crate::verify::signature::Signed;
 pub use crate::verify::span::VerificationSpan;
+#[cfg(feature = "status-list")]
+pub use crate::verify::status_list::{CheckedStatusList, ExpectedStatusList, StatusListStep, check_status_list};
 pub use crate::verify::still_accepted::still_accepts;
 pub use crate::verify::transaction::{
     TransactionStep, UncachedTransaction, cached_transaction, check_in_transaction, explain_in_transaction,

@@ -27,12 +27,19 @@
 //! | `sign` | yes | [`mint`]: signing keys and drafts of tokens |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //! | `bundle` | no | [`bundle`]: signed policies for many services |
+//! | `status-list` | no | [`status`]: token status lists (draft-ietf-oauth-status-list-21) |
 //! | `jsonwebtoken` | no | conversions from the key types of the `jsonwebtoken` crate |
 
 #![cfg_attr(docsrs, feature(doc_cfg))]
 // Links to items of features that are off lead nowhere; with all features they are checked.
 #![cfg_attr(
-    not(all(feature = "sign", feature = "config", feature = "bundle", feature = "jsonwebtoken")),
+    not(all(
+        feature = "sign",
+        feature = "config",
+        feature = "bundle",
+        feature = "status-list",
+        feature = "jsonwebtoken"
+    )),
     allow(rustdoc::broken_intra_doc_links)
 )]
 
@@ -61,5 +68,7 @@ pub mod pseudonym;
 mod redact;
 pub mod revocation;
 pub mod secret;
+#[cfg(feature = "status-list")]
+pub mod status;
 pub mod token;
 pub mod verify;

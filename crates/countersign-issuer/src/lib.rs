@@ -26,6 +26,7 @@
 //!    default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
 //! 4. `proof/`: proofs of possession (DPoP), and what tokens are bound to.
 //! 5. `rotation/`: signing keys, each pending, then active, then retiring.
+//!    `status/`: an index of a status list for each token, and the lists that services fetch ([`StatusListSettings`]).
 //! 6. `client/`: [`Client`], its authentication, and its secrets as Argon2id hashes ([`SecretHash`]).
 //! 7. `service/`: [`Issuer`], the rules for its own tokens, federation and revocation.
 //! 8. `grant/` and `mint/`: the token that a grant allows, and its signature.
@@ -69,6 +70,7 @@ mod policy;
 mod proof;
 mod rotation;
 mod service;
+mod status;
 mod store;
 mod throttle;
 
@@ -85,11 +87,12 @@ pub use policy::{Audience, ExchangeRule, Federation, Grant};
 pub use policy::{TransactionRule, TrustDomain};
 pub use rotation::{KeyState, PublishedKey, RotationError};
 pub use service::{Issuer, RevocationError};
+pub use status::StatusListSettings;
 #[cfg(feature = "file")]
 pub use store::FileStore;
 #[cfg(feature = "postgres")]
 pub use store::PostgresStore;
 pub use store::{
-    FoundNotices, IdList, Insertion, MemoryStore, NoticePage, Store, StoreError, StoreErrorKind, StoreKey, StoredKeys,
-    StoredNotice,
+    FoundNotices, IdList, Insertion, MemoryStore, NoticePage, StatusStore, Store, StoreError, StoreErrorKind, StoreKey,
+    StoredKeys, StoredNotice,
 };

@@ -9,6 +9,7 @@
 //! - [`app`]: an app in which every route needs a token unless it states otherwise, with a table of its routes.
 //! - [`grpc`]: layer, guards and claims in tonic services.
 //! - [`revocation`]: checks for revoked and for single-use tokens; `receivers` of logouts and shared signals.
+//! - [`status`]: token status lists, as a revocation check.
 //! - [`lifetime`]: the end of streams and downloads whose token expires.
 //! - [`audit`]: an event for each decision, as JSON lines or through `tracing`.
 //! - [`response`]: the responses to refused requests, and the metadata of the resource.
@@ -62,6 +63,7 @@
 //! | `otel` | no | [`metrics`]: numbers for OpenTelemetry |
 //! | `bundle` | no | [`bundle`] and `reload::PolicyBundle`: signed policies for many services |
 //! | `fleet` | no | [`fleet`]: reports of the policy and keys of each instance; includes `bundle` |
+//! | `status-list` | no | [`status`]: token status lists (draft-ietf-oauth-status-list-21) as a revocation check |
 //! | `config` | no | policies in TOML and in environment variables (JSON needs no feature) |
 //!
 //! Without features: the layer and the guards with keys that you supply, for every tower HTTP service. Features only add
@@ -77,6 +79,7 @@
         feature = "remote-keys",
         feature = "bundle",
         feature = "fleet",
+        feature = "status-list",
         feature = "outbound",
         feature = "introspection",
         feature = "reqwest-middleware",
@@ -150,6 +153,8 @@ pub mod revocation;
     allow(dead_code, unused_imports, unreachable_pub, reason = "without fetches only its time limit is used")
 )]
 mod rt;
+#[cfg(feature = "status-list")]
+pub mod status;
 mod telemetry;
 #[cfg(feature = "mtls")]
 pub mod tls;

@@ -133,6 +133,9 @@ kinds! {
     /// The token was revoked.
     Revoked => "revoked",
         "fetch a new token";
+    /// The token is suspended: its issuer does not let it be used for now.
+    Suspended => "suspended",
+        "try again later, or ask the issuer why the token is suspended";
     /// The authorization server says that the token is not active: unknown, expired, revoked, or not for this service. Or the
     /// store of API keys has no such key.
     NotActive => "not_active",

@@ -133,6 +133,17 @@ impl VerifyError {
         VerifyError::new(VerifyErrorKind::Revoked, detail).after_signature()
     }
 
+    /// The token is suspended; `detail` states for the log what states it.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::suspended("by its status list").code(), "suspended");
+    /// ```
+    pub fn suspended(detail: impl Into<Cow<'static, str>>) -> Self {
+        VerifyError::new(VerifyErrorKind::Suspended, detail).after_signature()
+    }
+
     /// Marks the error as one of a token whose signature was verified, for a layer that checked it in another way.
     ///
     /// ```

@@ -32,6 +32,9 @@ pub(crate) struct Payload {
     pub(crate) acr: Option<Text>,
     /// `cnf`, as JSON.
     pub(crate) confirmation: Option<Text>,
+    /// `status`, as JSON.
+    #[cfg(feature = "status-list")]
+    pub(crate) status: Option<Text>,
     /// The registered claims that are `null`, one bit each; they count as absent.
     nulls: u32,
     /// `_claim_names`: the claims that are elsewhere (OpenID Connect Core §5.6.2).
@@ -224,6 +227,8 @@ impl Claims<'_> {
         self.payload.declared_kinds.add(name, value);
         match name.as_bytes() {
             b"cnf" => self.payload.confirmation = Some(json),
+            #[cfg(feature = "status-list")]
+            b"status" => self.payload.status = Some(json),
             b"_claim_names" if value != "null" => self.payload.claim_names = Some(json),
             b"hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
             _ => {}

@@ -23,6 +23,8 @@ pub(crate) mod shadow;
 mod shadow_slot;
 pub(crate) mod signature;
 pub(crate) mod span;
+#[cfg(feature = "status-list")]
+pub(crate) mod status_list;
 pub(crate) mod still_accepted;
 pub(crate) mod transaction;
 pub(crate) mod transaction_replaceable;

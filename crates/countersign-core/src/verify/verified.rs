@@ -20,6 +20,8 @@ use crate::digest::sha256;
 use crate::key::{Algorithm, KeyLabel};
 use crate::policy::TrustedIssuer;
 use crate::redact::safe_text;
+#[cfg(feature = "status-list")]
+use crate::status::{StatusClaim, StatusReference};
 use crate::token::{CredentialKind, Payload, StringClaim, Strings};
 
 /// A token whose signature, issuer, audience, times and kind were checked. Only a verifier makes one.
@@ -54,6 +56,9 @@ pub struct Verified {
     identifiers: Identifiers,
     /// The number of the shadow policy that was asked about the token last.
     pub(super) compared_by: AtomicU64,
+    /// Its place in a status list.
+    #[cfg(feature = "status-list")]
+    status: Option<Box<StatusClaim>>,
 }
 
 /// The part that only bound tokens have.
@@ -115,6 +120,8 @@ impl Verified {
             transaction,
             identifiers: Identifiers::default(),
             compared_by: AtomicU64::new(0),
+            #[cfg(feature = "status-list")]
+            status: status_of(payload),
         })
     }
 
@@ -146,6 +153,8 @@ impl Verified {
             transaction: None,
             identifiers: Identifiers::default(),
             compared_by: AtomicU64::new(0),
+            #[cfg(feature = "status-list")]
+            status: status_of(payload),
         })
     }
 
@@ -272,6 +281,26 @@ impl Verified {
     pub(crate) fn token_hash(&self) -> Option<&[u8; 32]> {
         let (bound, token) = self.bound.as_deref().zip(self.token.as_deref())?;
         Some(bound.token_hash.get_or_init(|| sha256(token)))
+    }
+
+    /// Its place in a status list (`status.status_list`), if it states one of the right form.
+    ///
+    /// It is read once, when the token is verified. The list is not checked here.
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    #[inline]
+    pub fn status_reference(&self) -> Option<&StatusReference> {
+        match self.status.as_deref() {
+            Some(StatusClaim::Listed(reference)) => Some(reference),
+            Some(StatusClaim::Malformed) | None => None,
+        }
+    }
+
+    /// Returns whether it states a place in a status list that cannot be read.
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    pub fn has_malformed_status(&self) -> bool {
+        self.status.as_deref() == Some(&StatusClaim::Malformed)
     }
 
     /// The authorities of the caller by the issuer's mapping.
@@ -448,8 +477,20 @@ impl Verified {
     pub(super) fn heap_bytes(&self) -> usize {
         let bound = self.bound.as_ref().map_or(0, |_| size_of::<Bound>());
         let transaction = self.transaction.as_ref().map_or(0, |id| id.len());
-        self.strings.heap_bytes() + self.grants.held_bytes() + bound + transaction
+        #[cfg(feature = "status-list")]
+        let status = self.status.as_ref().map_or(0, |status| status.heap_bytes());
+        #[cfg(not(feature = "status-list"))]
+        let status = 0;
+        self.strings.heap_bytes() + self.grants.held_bytes() + bound + transaction + status
     }
+}
+
+/// The place in a status list that the claims state.
+#[cfg(feature = "status-list")]
+#[inline]
+fn status_of(payload: &Payload) -> Option<Box<StatusClaim>> {
+    let json = payload.status.map(|text| payload.text(text))?;
+    StatusClaim::read(json).map(Box::new)
 }
 
 /// Metadata only: claims are personal data.

@@ -53,12 +53,19 @@ pub(super) struct Shared {
     pub(super) shadow: ShadowSlot,
 }
 
-#[derive(Default)]
 pub(super) struct Counts {
     verified: Counter,
     from_cache: Counter,
     /// By kind, in the order of [`Kind::ALL`].
     refused: [AtomicU64; Kind::ALL.len()],
+}
+
+impl Default for Counts {
+    fn default() -> Self {
+        // The derived form covers arrays of up to 32 entries.
+        let refused = [const { AtomicU64::new(0) }; Kind::ALL.len()];
+        Counts { verified: Counter::default(), from_cache: Counter::default(), refused }
+    }
 }
 
 impl Counts {

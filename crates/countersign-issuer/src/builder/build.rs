@@ -17,6 +17,7 @@ use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
 use crate::service::{Federations, Issuer, Parts, Revocations, TrustDomains, own_token_verifier};
+use crate::status::{StatusListSettings, Statuses};
 use crate::store::{AsyncStore, MemoryStore};
 
 /// The shortest time between scheduled rotations, well above the time in which an old key retires.
@@ -79,6 +80,15 @@ impl IssuerBuilder {
         let trust_domains =
             TrustDomains::new(self.trust_domains, &self.name, &source, self.algorithm, &clock, self.danger_denied)?;
         let own_tokens = own_token_verifier(&self.name, source, self.algorithm, &self.audiences, clock).build()?;
+        if self.status_lists.is_some() && store.blocking().statuses().is_none() {
+            return Err(ConfigError::new(
+                "status_lists",
+                "the store has no statuses; use one that implements StatusStore",
+            ));
+        }
+        let statuses = self.status_lists.map(|settings| {
+            Statuses::new(settings, &self.name, max_token_lifetime, store.clone(), Arc::clone(&self.clock))
+        });
         let (clock, proof_store) = (Arc::clone(&self.clock), store.clone());
         let proofs = ProofCheck::new(external_url, self.dpop_nonces, self.dpop_bound_access_tokens, clock, proof_store);
         Ok(Issuer::new(Parts {
@@ -97,6 +107,7 @@ impl IssuerBuilder {
             refusals: Refusals::default(),
             counts,
             proofs,
+            statuses,
         }))
     }
 
@@ -120,6 +131,7 @@ impl IssuerBuilder {
         if self.rotation_interval.is_some_and(|interval| interval < MIN_ROTATION_INTERVAL) {
             faults.push(Fault::new("rotation_interval", "below an hour; old keys could not retire in time"));
         }
+        faults.extend(self.status_lists.iter().flat_map(StatusListSettings::faults));
         let mut names = BTreeSet::new();
         for audience in &self.audiences {
             faults.extend(audience.faults());

@@ -27,7 +27,7 @@ pub(super) async fn jwks(State(issuer): State<Issuer>, headers: HeaderMap) -> Re
 }
 
 /// Returns whether the caller has this version cached (RFC 9110 §13.1.2).
-fn is_cached(headers: &HeaderMap, etag: &str) -> bool {
+pub(super) fn is_cached(headers: &HeaderMap, etag: &str) -> bool {
     let lines = headers.get_all(header::IF_NONE_MATCH).iter().filter_map(|line| line.to_str().ok());
     lines
         .flat_map(|line| line.split(','))

@@ -8,4 +8,5 @@ mod peer;
 mod refusal;
 mod revocation;
 mod router;
+mod status_list;
 mod token;

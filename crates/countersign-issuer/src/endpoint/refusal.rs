@@ -61,7 +61,7 @@ impl From<MintError> for OAuthError {
         match error {
             MintError::Expired => OAuthError::invalid_request("a presented token is not accepted"),
             MintError::TooLarge => OAuthError::invalid_request("the token would be larger than 7 KiB"),
-            MintError::KeysWithdrawn => OAuthError::unavailable(),
+            MintError::KeysWithdrawn | MintError::Statuses(_) => OAuthError::unavailable(),
             MintError::MissingClaim(_)
             | MintError::SubjectIsClient
             | MintError::InvalidExpiry

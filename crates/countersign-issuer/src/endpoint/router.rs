@@ -8,13 +8,13 @@ use axum::routing::{get, post};
 use serde_json::Value;
 use url::Url;
 
-use super::{discovery, introspection, jwks, revocation, token};
+use super::{discovery, introspection, jwks, revocation, status_list, token};
 use crate::oauth::OAuthError;
 use crate::service::Issuer;
 
 impl Issuer {
-    /// The endpoints, at their paths under the issuer's name: `/token`, `/introspect`, `/revoke`, `/jwks` and both
-    /// discovery documents. Merge the router into an application at its root, not below a path: it already includes the
+    /// The endpoints, at their paths under the issuer's name: `/token`, `/introspect`, `/revoke`, `/jwks`, the
+    /// status lists if there are any, and both discovery documents. Merge the router into an application at its root, not below a path: it already includes the
     /// path of the issuer.
     ///
     /// Start the server with `into_make_service_with_connect_info::<SocketAddr>()`, so that failed authentications are
@@ -63,7 +63,11 @@ impl Issuer {
         let base = self.base_path();
         let document = Bytes::from(document.to_string());
         let discovery = get(move || std::future::ready(discovery::response(document.clone())));
-        Router::new()
+        let lists = format!("{base}/status-lists/{{number}}");
+        let router = Router::new();
+        let router =
+            if self.statuses().is_some() { router.route(&lists, get(status_list::status_list)) } else { router };
+        router
             .route(&format!("{base}/jwks"), get(jwks::jwks))
             .route(&format!("{base}/.well-known/openid-configuration"), discovery.clone())
             .route(&format!("/.well-known/oauth-authorization-server{base}"), discovery)

@@ -114,7 +114,7 @@ async fn issue(
         GrantedToken::Access { .. } => Possession { certificate, ..possession },
         GrantedToken::Transaction => Possession::default(),
     };
-    let token = issuer.issue(client, &granted, binding)?;
+    let token = issuer.issue(client, &granted, binding).await?;
     let scope = granted.scope.to_text();
     audit::token_issued(&Issued {
         client: client.id(),

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::store::StoreError;
+
 /// A draft that no token can be minted from.
 ///
 /// ```
@@ -32,6 +34,8 @@ pub enum MintError {
     /// The store has no signing keys any more that this instance can use: somebody removed them, restored older ones, or wrote
     /// newer ones that it cannot read, for example with another store key.
     KeysWithdrawn,
+    /// The store gave the token no place in the status lists. A token without one could not be revoked for services.
+    Statuses(StoreError),
     /// The key could not sign, or the system provides no randomness.
     Signing,
 }
@@ -54,6 +58,7 @@ impl fmt::Display for MintError {
             MintError::KeysWithdrawn => {
                 f.write_str("the store has no usable signing keys any more; restart every instance to use what is stored")
             }
+            MintError::Statuses(error) => write!(f, "the token got no place in the status lists: {error}"),
             MintError::Signing => f.write_str("the key could not sign"),
         }
     }

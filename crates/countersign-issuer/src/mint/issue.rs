@@ -5,6 +5,7 @@ use std::time::Duration;
 use countersign_core::clock::UnixTime;
 use countersign_core::mint::Draft;
 use countersign_core::secret::Secret;
+use serde_json::json;
 
 use super::{MintError, MintedToken};
 use crate::client::Client;
@@ -13,6 +14,7 @@ use crate::jti::token_id;
 use crate::policy::CLIENT_SUBJECT_CLAIM;
 use crate::proof::Possession;
 use crate::service::Issuer;
+use crate::status::{StatusIndex, Statuses};
 
 /// The `typ` of transaction tokens.
 const TRANSACTION_TOKEN_TYPE: &str = "txntoken+jwt";
@@ -34,7 +36,8 @@ impl Issuer {
     /// client's own; a client requests its own tokens at the token endpoint.
     ///
     /// At most every 5 s it has the store read for changes of other instances before it signs, and waits for that: on a thread
-    /// of a tokio runtime at most a second. If the store does not answer, it signs with the keys of the last read.
+    /// of a tokio runtime at most a second. If the store does not answer, it signs with the keys of the last read. With
+    /// [status lists](crate::IssuerBuilder::status_lists), each 1,024th token waits for a write to the store.
     ///
     /// ```
     /// use countersign_core::mint::Draft;
@@ -53,7 +56,8 @@ impl Issuer {
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
         let checked = self.checked(draft)?;
         self.maintain_keys_blocking();
-        self.sign(checked.draft, checked.lifetime, checked.not_after)
+        let status = self.statuses().map(Statuses::take_blocking).transpose().map_err(MintError::Statuses)?;
+        self.sign(checked.draft, checked.lifetime, checked.not_after, status)
     }
 
     /// As [`mint`](Self::mint), for async code: it waits for the store without a thread.
@@ -76,7 +80,8 @@ impl Issuer {
     pub async fn mint_async(&self, draft: &Draft) -> Result<MintedToken, MintError> {
         let checked = self.checked(draft)?;
         self.maintain_keys().await;
-        self.sign(checked.draft, checked.lifetime, checked.not_after)
+        let status = self.take_status().await?;
+        self.sign(checked.draft, checked.lifetime, checked.not_after, status)
     }
 
     /// The draft of an access token for a subject that is no client, with the longest lifetime of its audience.
@@ -99,8 +104,16 @@ impl Issuer {
         Ok(Checked { draft, lifetime: audience.lifetime.unwrap_or(self.token_lifetime()), not_after })
     }
 
+    /// An index in the status lists, if there are any.
+    async fn take_status(&self) -> Result<Option<StatusIndex>, MintError> {
+        match self.statuses() {
+            Some(statuses) => statuses.take().await.map(Some).map_err(MintError::Statuses),
+            None => Ok(None),
+        }
+    }
+
     /// Signs the token that a grant allows, bound to the key and the certificate of `binding`.
-    pub(crate) fn issue(
+    pub(crate) async fn issue(
         &self,
         client: &Client,
         granted: &Granted,
@@ -125,10 +138,20 @@ impl Issuer {
         if let Some(confirmation) = binding.confirmation() {
             draft = draft.claim("cnf", confirmation);
         }
-        self.sign(draft, lifetime.ok_or(MintError::UnknownAudience)?, granted.not_after)
+        let status = match granted.token {
+            GrantedToken::Access { .. } => self.take_status().await?,
+            GrantedToken::Transaction => None, // it lives for seconds
+        };
+        self.sign(draft, lifetime.ok_or(MintError::UnknownAudience)?, granted.not_after, status)
     }
 
-    fn sign(&self, draft: Draft, lifetime: Duration, not_after: Option<UnixTime>) -> Result<MintedToken, MintError> {
+    fn sign(
+        &self,
+        mut draft: Draft,
+        lifetime: Duration,
+        not_after: Option<UnixTime>,
+        status: Option<StatusIndex>,
+    ) -> Result<MintedToken, MintError> {
         let now = self.clock().now();
         let issued_at = UnixTime::from_secs(now.as_secs()); // whole seconds, rounded down
         let latest = issued_at.saturating_add(lifetime);
@@ -140,6 +163,10 @@ impl Issuer {
         if self.is_withdrawn() {
             return Err(MintError::KeysWithdrawn);
         }
+        if let Some((index, statuses)) = status.zip(self.statuses()) {
+            let place = json!({ "idx": index.within(), "uri": statuses.uri(index.list()) });
+            draft = draft.claim("status", json!({ "status_list": place }));
+        }
         let signer = &self.published().signer;
         let draft = draft.issuer(self.name()).issued_at(issued_at).expires_at(expires_at).token_id(&token_id);
         let token = draft.sign(signer).map_err(|error| match error {
@@ -147,6 +174,13 @@ impl Issuer {
             _ => MintError::Signing,
         })?;
         let key_id = signer.key_id().to_owned();
-        Ok(MintedToken { token: Secret::new(token), token_id, key_id, issued_at, expires_at })
+        Ok(MintedToken {
+            token: Secret::new(token),
+            token_id,
+            key_id,
+            issued_at,
+            expires_at,
+            status_index: status.map(|StatusIndex(index)| index),
+        })
     }
 }

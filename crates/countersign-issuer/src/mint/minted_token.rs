@@ -26,6 +26,7 @@ pub struct MintedToken {
     pub(super) key_id: String,
     pub(super) issued_at: UnixTime,
     pub(super) expires_at: UnixTime,
+    pub(super) status_index: Option<u64>,
 }
 
 impl MintedToken {
@@ -39,6 +40,13 @@ impl MintedToken {
     #[must_use]
     pub fn token_id(&self) -> &str {
         &self.token_id
+    }
+
+    /// Its index in the status lists, counted through all lists; `None` if the issuer has none. Store it beside the `jti`, for
+    /// [`Issuer::revoke_token_at`](crate::Issuer::revoke_token_at).
+    #[must_use]
+    pub fn status_index(&self) -> Option<u64> {
+        self.status_index
     }
 
     /// The `kid` of the key that signed it.

@@ -29,6 +29,7 @@ use crate::oauth::ClientIdentification;
 use crate::policy::Audience;
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, Published, PublishedKey, RingKeys, RotationError};
+use crate::status::Statuses;
 use crate::store::{StoreError, StoreErrorKind};
 
 /// A token service. Clones are cheap and share their state.
@@ -69,6 +70,7 @@ pub(crate) struct Parts {
     pub(crate) refusals: Refusals,
     pub(crate) counts: Arc<Counts>,
     pub(crate) proofs: ProofCheck,
+    pub(crate) statuses: Option<Statuses>,
 }
 
 impl Issuer {
@@ -196,6 +198,10 @@ impl Issuer {
     #[must_use]
     pub fn scopes_of(&self, audience: &str) -> Option<impl Iterator<Item = &str>> {
         Some(self.audience(audience)?.scopes.0.iter().map(AsRef::as_ref))
+    }
+
+    pub(crate) fn statuses(&self) -> Option<&Statuses> {
+        self.0.statuses.as_ref()
     }
 
     /// Maintains the keys if it is due: reads changes of other instances, follows the schedule. Whoever signs a token calls

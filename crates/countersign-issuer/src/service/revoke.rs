@@ -6,12 +6,14 @@ use countersign_core::clock::UnixTime;
 use countersign_core::revocation::{
     ChangeFuture, LogFuture, LogPage, RevocationLog, RevocationNotice, RevokedTokens, SinkError,
 };
+use countersign_core::verify::Verified;
 
 use super::issuer::Issuer;
 use super::revocation::RevocationError;
 use crate::audit;
 use crate::client::Client;
 use crate::policy::MAX_TOKEN_LIFETIME;
+use crate::status::StatusIndex;
 use crate::store::StoreError;
 
 /// The time by which the clock of whoever revokes may be ahead.
@@ -64,14 +66,48 @@ impl Issuer {
         self.revocations().revoke_blocking(&notice.map_err(RevocationError::Invalid)?)
     }
 
-    /// Revokes a token on behalf of a client.
-    pub(crate) async fn revoke_for(
+    /// As [`revoke_token`](Self::revoke_token), and revokes its place in the status lists too, so that services that check those
+    /// refuse it within seconds.
+    ///
+    /// `status_index` is that of the [minted token](crate::MintedToken::status_index); store it beside the `jti`.
+    ///
+    /// ```
+    /// use countersign_core::mint::Draft;
+    /// use countersign_issuer::{Audience, Issuer, StatusListSettings};
+    ///
+    /// let issuer = Issuer::builder("http://127.0.0.1:4000")
+    ///     .add_audience(Audience::new("orders"))
+    ///     .status_lists(StatusListSettings::default())
+    ///     .build()?;
+    /// let token = issuer.mint(&Draft::access_token().subject("ann").audience("orders").client_id("web-shop"))?;
+    /// issuer.revoke_token_at(token.token_id(), token.expires_at(), token.status_index())?;
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
+    ///
+    /// # Errors
+    /// As [`revoke_token`](Self::revoke_token). A part of it may be stored then; call it again.
+    pub fn revoke_token_at(
         &self,
-        client: &Client,
         token_id: &str,
         expires_at: UnixTime,
+        status_index: Option<u64>,
     ) -> Result<(), RevocationError> {
-        let notice = RevocationNotice::token(self.name(), token_id, expires_at);
+        if let Some((statuses, index)) = self.statuses().zip(status_index) {
+            statuses.revoke_blocking(StatusIndex(index))?;
+        }
+        self.revoke_token(token_id, expires_at)
+    }
+
+    /// Revokes a token of its own on behalf of a client, with its place in the status lists.
+    pub(crate) async fn revoke_for(&self, client: &Client, token: &Verified) -> Result<(), RevocationError> {
+        let place = self.statuses().zip(token.status_reference());
+        if let Some((statuses, index)) =
+            place.and_then(|(statuses, place)| Some((statuses, statuses.index(place.uri(), place.index())?)))
+        {
+            statuses.revoke(client.id(), index).await?;
+        }
+        let token_id = token.token_id().unwrap_or_default(); // the profile requires one
+        let notice = RevocationNotice::token(self.name(), token_id, token.expires_at());
         self.revocations().revoke(client.id(), &notice.map_err(RevocationError::Invalid)?).await
     }
 

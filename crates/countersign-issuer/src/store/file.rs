@@ -15,6 +15,7 @@ use super::file_place::FilePlace;
 use super::interface::MAX_IDS;
 use super::revocations::FileNotices;
 use super::share::{Room, Sweeps, has_room};
+use super::status::StatusStore;
 use super::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// The version and the keys, in the only entry.
@@ -37,6 +38,15 @@ const OLD_COUNTS: TableDefinition<'_, u8, u64> = TableDefinition::new("counts");
 
 /// The upgraded secret hash of each client.
 const SECRET_HASHES: TableDefinition<'_, &str, &str> = TableDefinition::new("secret_hashes");
+
+/// The next index of status lists, in the only entry.
+pub(super) const STATUS_NEXT: TableDefinition<'_, (), u64> = TableDefinition::new("status_next");
+
+/// The end of the tokens of each status list, in seconds.
+pub(super) const STATUS_LISTS: TableDefinition<'_, u64, u64> = TableDefinition::new("status_lists");
+
+/// The revoked indices of status lists.
+pub(super) const STATUS_REVOKED: TableDefinition<'_, u64, ()> = TableDefinition::new("status_revoked");
 
 /// Stores the state of one instance in one file. Every write reaches the disk before it is acknowledged.
 ///
@@ -102,7 +112,18 @@ impl FileStore {
         move_old_ids(&write)?;
         FileNotices::create_tables(&write)?;
         write.open_table(SECRET_HASHES)?;
+        write.open_table(STATUS_NEXT)?;
+        write.open_table(STATUS_LISTS)?;
+        write.open_table(STATUS_REVOKED)?;
         Ok(write.commit()?)
+    }
+
+    pub(super) fn database(&self) -> &Database {
+        &self.database
+    }
+
+    pub(super) fn place(&self) -> &FilePlace {
+        &self.place
     }
 
     fn read_keys(&self) -> Result<Option<StoredKeys>, redb::Error> {
@@ -339,6 +360,10 @@ impl Store for FileStore {
         self.place.check(StoreErrorKind::Failed)
     }
 
+    fn statuses(&self) -> Option<&dyn StatusStore> {
+        Some(self)
+    }
+
     fn may_wait(&self) -> bool {
         false
     }
@@ -350,7 +375,7 @@ impl fmt::Debug for FileStore {
     }
 }
 
-fn failed(error: &redb::Error) -> StoreError {
+pub(super) fn failed(error: &redb::Error) -> StoreError {
     StoreError::new(StoreErrorKind::Failed).with_detail(error.to_string())
 }
 

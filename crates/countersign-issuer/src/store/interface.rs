@@ -6,6 +6,7 @@ use std::sync::Arc;
 use countersign_core::clock::UnixTime;
 use countersign_core::revocation::RevokedTokens;
 
+use super::status::StatusStore;
 use super::{FoundNotices, NoticePage, StoreError, StoreErrorKind};
 
 /// The most ids of one list that are stored at once, unless set.
@@ -123,6 +124,11 @@ pub trait Store: fmt::Debug + Send + Sync + 'static {
     /// # Errors
     /// `StoreError` if the outcome is unknown.
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError>;
+
+    /// The statuses of tokens, for issuers with [status lists](crate::IssuerBuilder::status_lists). Default: it stores none.
+    fn statuses(&self) -> Option<&dyn StatusStore> {
+        None
+    }
 
     /// Returns whether the methods may block. Default: `true`.
     fn is_blocking(&self) -> bool {

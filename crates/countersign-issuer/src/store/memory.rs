@@ -8,8 +8,10 @@ use countersign_core::clock::UnixTime;
 use countersign_core::revocation::RevokedTokens;
 
 use super::interface::MAX_IDS;
+use super::memory_status::MemoryStatuses;
 use super::revocations::MemoryNotices;
 use super::share::{Room, Sweeps, has_room};
+use super::status::StatusStore;
 use super::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in memory; it is lost when the process ends. Instances in one process may share it.
@@ -28,6 +30,7 @@ pub struct MemoryStore {
     sweeps: Sweeps,
     notice_sweeps: Sweeps,
     max_ids: u64,
+    statuses: MemoryStatuses,
 }
 
 #[derive(Default)]
@@ -88,6 +91,7 @@ impl Default for MemoryStore {
             sweeps: Sweeps::default(),
             notice_sweeps: Sweeps::default(),
             max_ids: MAX_IDS,
+            statuses: MemoryStatuses::default(),
         }
     }
 }
@@ -186,6 +190,10 @@ impl Store for MemoryStore {
     fn put_secret_hash(&self, client_id: &str, hash: &str) -> Result<(), StoreError> {
         self.contents().secret_hashes.insert(client_id.to_owned(), hash.to_owned());
         Ok(())
+    }
+
+    fn statuses(&self) -> Option<&dyn StatusStore> {
+        Some(&self.statuses)
     }
 
     fn is_blocking(&self) -> bool {

@@ -6,13 +6,17 @@ mod error;
 mod file;
 #[cfg(feature = "file")]
 mod file_place;
+#[cfg(feature = "file")]
+mod file_status;
 mod interface;
 mod memory;
+mod memory_status;
 #[cfg(feature = "postgres")]
 mod postgres;
 mod revocations;
 mod seal;
 mod share;
+mod status;
 
 pub(crate) use async_store::AsyncStore;
 pub use error::{StoreError, StoreErrorKind};
@@ -25,3 +29,5 @@ pub use postgres::PostgresStore;
 pub use revocations::{FoundNotices, NoticePage, StoredNotice};
 pub(crate) use revocations::{is_meant, notice_digest};
 pub use seal::StoreKey;
+pub(crate) use status::LIST_ENTRIES;
+pub use status::StatusStore;

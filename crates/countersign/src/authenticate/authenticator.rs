@@ -393,6 +393,9 @@ impl Authenticator {
             RevocationOutcome::Revoked => {
                 Err(self.refused(VerifyError::revoked("the token or its subject was revoked")))
             }
+            RevocationOutcome::Suspended => {
+                Err(self.refused(VerifyError::suspended("the status of the token is suspended")))
+            }
             RevocationOutcome::Unavailable => Err(Refusal::RevocationUnknown),
         }
     }

@@ -64,6 +64,12 @@ impl FetchedResponse {
         freshness::age(&self.headers).is_some_and(|age| age > 0)
     }
 
+    /// The time since the origin gave the response, if a cache on the way states it.
+    #[cfg(feature = "status-list")]
+    pub(crate) fn age(&self) -> Duration {
+        Duration::from_secs(freshness::age(&self.headers).unwrap_or(0))
+    }
+
     /// The time that the response stays fresh, if it states that.
     pub(crate) fn fresh_for(&self) -> Option<Duration> {
         freshness::fresh_for(&self.headers)

@@ -21,10 +21,14 @@ use super::names::{
 use super::names::{CALLER_BYTES, CALLERS, TOKEN_FETCHES, TOKEN_RENEWALS};
 #[cfg(feature = "introspection")]
 use super::names::{INTROSPECTIONS, INTROSPECTIONS_WAITING};
+#[cfg(feature = "status-list")]
+use super::names::{STATUS_LIST_AGE, STATUS_LIST_FETCHES, STATUS_LISTS};
 use crate::authenticate::AuthenticateLayer;
 #[cfg(feature = "outbound")]
 use crate::outbound::Outbound;
 use crate::revocation::RevocationList;
+#[cfg(feature = "status-list")]
+use crate::status::StatusLists;
 use crate::telemetry::counts;
 
 /// The numbers of a service: its verifier, its outbound client, and all layers of the process.
@@ -42,6 +46,8 @@ struct Sources {
     introspection: Option<AuthenticateLayer>,
     replays: Option<AuthenticateLayer>,
     revocations: Option<Arc<RevocationList>>,
+    #[cfg(feature = "status-list")]
+    status_lists: Option<Arc<StatusLists>>,
     #[cfg(feature = "txn")]
     transactions: Option<TransactionVerifier>,
     #[cfg(feature = "metrics")]
@@ -60,6 +66,8 @@ impl Metrics {
             introspection: None,
             replays: None,
             revocations: None,
+            #[cfg(feature = "status-list")]
+            status_lists: None,
             #[cfg(feature = "txn")]
             transactions: None,
             #[cfg(feature = "metrics")]
@@ -123,6 +131,25 @@ impl Metrics {
     #[must_use]
     pub fn revocations(self, list: &Arc<RevocationList>) -> Self {
         Metrics(Arc::new(Sources { revocations: Some(Arc::clone(list)), ..Sources::clone(&self.0) }))
+    }
+
+    /// Adds these status lists.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use countersign::metrics::Metrics;
+    /// use countersign::status::StatusLists;
+    /// use countersign::verify::Verifier;
+    ///
+    /// fn metrics(verifier: &Verifier, lists: &Arc<StatusLists>) -> Metrics {
+    ///     Metrics::new(verifier).status_lists(lists)
+    /// }
+    /// # let _ = metrics;
+    /// ```
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    pub fn status_lists(self, lists: &Arc<StatusLists>) -> Self {
+        Metrics(Arc::new(Sources { status_lists: Some(Arc::clone(lists)), ..Sources::clone(&self.0) }))
     }
 
     /// Adds the keys of transaction tokens, whose service is named by its trust domain in the label `issuer`.
@@ -193,6 +220,14 @@ impl Metrics {
             }
             count(&REVOCATIONS_COMPLETE, &[], level(usize::from(stats.is_complete)));
             count(&REVOCATIONS_REFUSED, &[], MetricValue::Count(stats.refused));
+        }
+        #[cfg(feature = "status-list")]
+        if let Some(stats) = self.0.status_lists.as_ref().map(|lists| lists.stats()) {
+            count(&STATUS_LISTS, &[("state", "usable")], level(stats.lists.saturating_sub(stats.unusable)));
+            count(&STATUS_LISTS, &[("state", "unusable")], level(stats.unusable));
+            count(&STATUS_LIST_AGE, &[], MetricValue::Level(stats.oldest.unwrap_or_default().as_secs_f64()));
+            count(&STATUS_LIST_FETCHES, &[("result", "ok")], MetricValue::Count(stats.fetched));
+            count(&STATUS_LIST_FETCHES, &[("result", "failed")], MetricValue::Count(stats.failed));
         }
         let stats = verifier.stats();
         for (result, number) in [

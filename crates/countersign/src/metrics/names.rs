@@ -190,9 +190,31 @@ pub(super) const SHADOW: Metric = metric(
     "Tokens compared with the shadow policy since either policy was replaced, by result: same, newly_refused, newly_admitted, other_authorities, undecided",
 );
 
+pub(super) const STATUS_LISTS: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_status_lists",
+    "countersign.status_lists",
+    "{list}",
+    "Status lists in memory by state: usable, unusable",
+);
+pub(super) const STATUS_LIST_AGE: Metric = metric(
+    MetricKind::Gauge,
+    "countersign_status_lists_age_seconds",
+    "countersign.status_lists.age",
+    "s",
+    "Time since the oldest usable status list was fetched",
+);
+pub(super) const STATUS_LIST_FETCHES: Metric = metric(
+    MetricKind::Counter,
+    "countersign_status_list_fetches_total",
+    "countersign.status_list_fetches",
+    "{fetch}",
+    "Fetches of status lists by result: ok, failed",
+);
+
 /// Every metric, in the order of the documentation.
 #[cfg_attr(not(feature = "otel"), allow(dead_code, reason = "described on publication"))]
-pub(super) const ALL: [Metric; 23] = [
+pub(super) const ALL: [Metric; 26] = [
     REQUESTS,
     AUTHENTICATED,
     VERIFICATIONS,
@@ -216,4 +238,7 @@ pub(super) const ALL: [Metric; 23] = [
     REVOCATIONS_COMPLETE,
     REVOCATIONS_REFUSED,
     SHADOW,
+    STATUS_LISTS,
+    STATUS_LIST_AGE,
+    STATUS_LIST_FETCHES,
 ];

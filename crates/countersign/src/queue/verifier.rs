@@ -121,6 +121,7 @@ impl QueueVerifier {
         match revocation.decide(status, &verified, samples, verifier.clock().elapsed()) {
             RevocationOutcome::Accepted => Ok(verified),
             RevocationOutcome::Revoked => Err(VerifyError::revoked("the token or its subject was revoked")),
+            RevocationOutcome::Suspended => Err(VerifyError::suspended("the status of the token is suspended")),
             RevocationOutcome::Unavailable => {
                 Err(VerifyError::unavailable(RETRY_AFTER, "the revocation status is unknown; try the message again"))
             }

@@ -41,6 +41,13 @@ where
         self.0.cached.load_full()
     }
 
+    /// Reads the value and its times, usable or not. Takes no lock, and leaves the reference count alone.
+    #[cfg(feature = "status-list")]
+    #[inline]
+    pub(crate) fn read<R>(&self, read: impl FnOnce(&CachedValue<T>) -> R) -> Option<R> {
+        self.0.cached.load().as_deref().map(read)
+    }
+
     /// Returns whether there is a value that is due for a refresh.
     pub(crate) fn is_due(&self) -> bool {
         self.0.cached.load().as_ref().is_some_and(|cached| self.0.clock.elapsed() >= cached.refresh_at)

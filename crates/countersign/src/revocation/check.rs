@@ -86,15 +86,18 @@ pub enum RevocationStatus {
     Valid,
     /// The token was revoked.
     Revoked,
+    /// The token is not valid for now. It is refused as a revoked one, with a reason of its own.
+    Suspended,
     /// The status is unknown now; the [`UnknownPolicy`](super::UnknownPolicy) decides.
     Unknown,
 }
 
 impl RevocationStatus {
-    /// The status of a token that has both: revoked counts before unknown, and unknown before valid.
+    /// The status of a token that has both: revoked counts before suspended, that before unknown, and unknown before valid.
     pub(super) fn worst(self, other: Self) -> Self {
         match (self, other) {
             (RevocationStatus::Revoked, _) | (_, RevocationStatus::Revoked) => RevocationStatus::Revoked,
+            (RevocationStatus::Suspended, _) | (_, RevocationStatus::Suspended) => RevocationStatus::Suspended,
             (RevocationStatus::Unknown, _) | (_, RevocationStatus::Unknown) => RevocationStatus::Unknown,
             (RevocationStatus::Valid, RevocationStatus::Valid) => RevocationStatus::Valid,
         }

@@ -188,6 +188,7 @@ impl Revocation {
         match status {
             RevocationStatus::Valid => RevocationOutcome::Accepted,
             RevocationStatus::Revoked => RevocationOutcome::Revoked,
+            RevocationStatus::Suspended => RevocationOutcome::Suspended,
             RevocationStatus::Unknown => match policy() {
                 UnknownPolicy::FailClosed => {
                     telemetry::revocation_unknown("refused", samples, elapsed);
@@ -207,6 +208,7 @@ impl Revocation {
 pub(crate) enum RevocationOutcome {
     Accepted,
     Revoked,
+    Suspended,
     Unavailable,
 }
 

@@ -32,6 +32,8 @@
 //! | `countersign::api_keys` | DEBUG | `uses of API keys are not recorded` | `detail` |
 //! | `countersign::introspect` | WARN, at most 10 per second | `introspection failed` | `issuer`, `detail`, `unlogged` |
 //! | `countersign::introspect` | WARN, when built | `plain http is allowed: …`, by `danger_allow_plain_http` | `issuer` |
+//! | `countersign::status` | WARN, at most 10 per second | `status list not fetched` | `issuer`, `uri` (without its query), `detail`, `age` (seconds, of the list in memory), `unlogged` |
+//! | `countersign::status` | WARN, at most 10 per second | `status list of a token not used` | `issuer`, `reason` (of a closed set), `unlogged` |
 //! | `countersign::app` | ERROR, when built | `routes refuse every caller, unless an outer router's path has the parameter` | `error` |
 //! | `countersign::app` | INFO, when built | `routes that need no token; all others do` | `routes` (the first 16, with their access) |
 //! | `countersign::app` | INFO, once per layer on a router of axum, when built | `authentication covers the routes that were added before its layer: routes added later need no token` | `fix` |
@@ -119,6 +121,8 @@ mod policy;
 mod receivers;
 mod requests;
 mod samples;
+#[cfg(feature = "status-list")]
+mod status;
 mod trace_parent;
 
 #[cfg(feature = "utoipa")]
@@ -165,4 +169,6 @@ pub(crate) use requests::{
 pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_not_available};
 pub use samples::Sampler;
 pub(crate) use samples::Samples;
+#[cfg(feature = "status-list")]
+pub(crate) use status::{status_list_failed, status_list_refused};
 pub(crate) use trace_parent::TraceParent;

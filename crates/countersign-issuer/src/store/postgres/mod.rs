@@ -3,5 +3,6 @@
 mod notices;
 mod postgres_store;
 mod statement;
+mod status;
 
 pub use postgres_store::PostgresStore;

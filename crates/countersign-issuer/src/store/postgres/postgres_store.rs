@@ -13,6 +13,7 @@ use super::notices;
 use super::statement::{self, MAX_REMOVED};
 use crate::store::interface::MAX_IDS;
 use crate::store::share::{Room, Sweeps};
+use crate::store::status::StatusStore;
 use crate::store::{FoundNotices, IdList, Insertion, NoticePage, Store, StoreError, StoreErrorKind, StoredKeys};
 
 /// Stores the state in PostgreSQL. Instances that share it publish the same keys and rotate them once.
@@ -62,7 +63,7 @@ impl PostgresStore {
     }
 
     /// Runs a query and blocks for its result.
-    fn run<T: Send + 'static>(
+    pub(super) fn run<T: Send + 'static>(
         &self,
         query: impl AsyncFnOnce(&Connection) -> QueryResult<T> + Send + 'static,
     ) -> Result<T, StoreError> {
@@ -191,6 +192,10 @@ impl Store for PostgresStore {
         };
         self.run(put)
     }
+
+    fn statuses(&self) -> Option<&dyn StatusStore> {
+        Some(self)
+    }
 }
 
 impl fmt::Debug for PostgresStore {
@@ -199,7 +204,7 @@ impl fmt::Debug for PostgresStore {
     }
 }
 
-fn failed(error: &DatabaseError) -> StoreError {
+pub(super) fn failed(error: &DatabaseError) -> StoreError {
     let kind = match error.kind {
         DatabaseErrorKind::Unavailable => StoreErrorKind::Unavailable,
         DatabaseErrorKind::Failed => StoreErrorKind::Failed,
@@ -207,6 +212,6 @@ fn failed(error: &DatabaseError) -> StoreError {
     StoreError::new(kind).with_detail(error.to_string())
 }
 
-fn number(value: u64) -> i64 {
+pub(super) fn number(value: u64) -> i64 {
     i64::try_from(value).unwrap_or(i64::MAX)
 }

@@ -24,6 +24,9 @@ pub(super) const SCHEMA: &str = "
     CREATE INDEX IF NOT EXISTS countersign_notices_by_expiry ON countersign_notices (expires_at);
     CREATE TABLE IF NOT EXISTS countersign_notice_counts (client text PRIMARY KEY, notices bigint NOT NULL);
     CREATE TABLE IF NOT EXISTS countersign_secret_hashes (client text PRIMARY KEY, hash text NOT NULL);
+    CREATE TABLE IF NOT EXISTS countersign_status_next (only_row bool PRIMARY KEY CHECK (only_row), next bigint NOT NULL);
+    CREATE TABLE IF NOT EXISTS countersign_status_lists (list bigint PRIMARY KEY, ends_at bigint NOT NULL);
+    CREATE TABLE IF NOT EXISTS countersign_status_revoked (index bigint PRIMARY KEY);
     COMMIT;
 ";
 
