@@ -64,8 +64,9 @@ impl Baseline {
                 verdict.worse.push(format!("{name} (not in the baseline)"));
                 continue;
             };
-            let difference =
-                now.instructions.zip(before.instructions).map(|(now, before)| 100.0 * (now / before - 1.0));
+            // A count is below zero if the path costs less than what is subtracted.
+            let difference = now.instructions.zip(before.instructions);
+            let difference = difference.map(|(now, before): (f64, f64)| 100.0 * (now - before) / before.abs());
             let percent = difference.unwrap_or(0.0);
             if percent > SLACK || now.allocations > before.allocations {
                 verdict.worse.push(name.clone());

@@ -29,7 +29,10 @@ fn report(service: &BundledPolicy) -> ShadowReport {
     service.shadow().expect("one that is set")
 }
 
-fn counts(report: &ShadowReport) -> (u64, u64, Vec<(&str, u64)>, Vec<(&str, u64)>, u64) {
+/// Numbers by code.
+type ByCode<'r> = Vec<(&'r str, u64)>;
+
+fn counts(report: &ShadowReport) -> (u64, u64, ByCode<'_>, ByCode<'_>, u64) {
     fn list(counts: &std::collections::BTreeMap<String, u64>) -> Vec<(&str, u64)> {
         counts.iter().map(|(code, number)| (&**code, *number)).collect()
     }

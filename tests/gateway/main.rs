@@ -4,6 +4,7 @@ mod backend;
 mod caddy;
 mod checks;
 mod cookies;
+mod direct;
 mod each;
 mod edge;
 mod envoy;

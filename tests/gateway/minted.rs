@@ -202,7 +202,6 @@ async fn s9_06_a_minted_token_never_has_more_than_the_credential_and_the_swap() 
     let shop = Shop::new().await;
     let gateway = shop.gateway("");
     let mut random = fastrand::Rng::with_seed(6);
-    let now = shop.provider.issuer().clock().now().as_secs();
     for n in 0..60 {
         let mut scopes = vec!["orders:read"];
         scopes.extend(["orders:write", "stock:read", "shop:admin"].iter().filter(|_| random.bool()));
@@ -210,6 +209,7 @@ async fn s9_06_a_minted_token_never_has_more_than_the_credential_and_the_swap() 
         let outside = shop.draft().subject(format!("user-{n}")).scope(scopes.join(" "));
         let changes =
             asks_as(&gateway, &outside.lifetime(Duration::from_secs(lifetime)).sign()).await.expect("allowed");
+        let now = shop.provider.issuer().clock().now().as_secs();
         let claims = shop.next_reads(&changes).await.expect("valid");
         let minted: Vec<&str> = claims["scope"].as_str().expect("text").split(' ').collect();
         let expected: Vec<&str> =

@@ -119,18 +119,16 @@ where
 
 /// The request of the client. `Host` and address must tell one host.
 fn asked(parts: &Parts) -> Result<ClientRequest, Problem> {
-    let mut headers = parts.headers.clone();
     let mut hosts = parts.headers.get_all(header::HOST).iter();
     let named = hosts.next().map(|host| host.to_str().map_err(|_| problem::CONTRADICTION)).transpose()?;
     let host = match (named, parts.uri.authority().map(http::uri::Authority::as_str)) {
         _ if hosts.next().is_some() => return Err(problem::CONTRADICTION),
         (Some(named), Some(authority)) if !named.eq_ignore_ascii_case(authority) => return Err(problem::CONTRADICTION),
-        (Some(host), _) | (None, Some(host)) => host.to_owned(),
+        (Some(host), _) | (None, Some(host)) => HeaderValue::from_str(host).map_err(|_| problem::CONTRADICTION)?,
         (None, None) => return Err(problem::CONTRADICTION),
     };
-    headers.remove(header::HOST);
-    let target = parts.uri.path_and_query().ok_or(problem::AMBIGUOUS)?.as_str();
-    Ok(ClientRequest::new(parts.method.clone(), host, target, headers))
+    let target = parts.uri.path_and_query().ok_or(problem::AMBIGUOUS)?.as_str().to_owned();
+    Ok(ClientRequest::of_host(parts.method.clone(), Some(host), target, parts.headers.clone()))
 }
 
 /// Puts these headers in place of those by the same names.

@@ -3,12 +3,12 @@
 use std::fmt;
 use std::sync::Arc;
 
-use arc_swap::ArcSwap;
+use arc_swap::{ArcSwap, Guard};
 
 use crate::counts::{DecisionCounts, DecisionTimer};
 use crate::decision::EdgeDecision;
 use crate::request::ClientRequest;
-use crate::rules::{ForeignHeaders, Rules};
+use crate::rules::{ForeignHeaders, Rules, WaitingDecision};
 
 /// Decides about requests by the rules in force. Clones share them.
 ///
@@ -53,16 +53,54 @@ impl Gateway {
 
     /// Decides about a request; see [`Rules::decide`].
     pub async fn decide(&self, request: ClientRequest, foreign: ForeignHeaders) -> EdgeDecision {
+        match self.decide_now(request, foreign) {
+            Ok(decision) => decision,
+            Err(waiting) => waiting.decision().await,
+        }
+    }
+
+    /// The decision, or the request if it has to wait.
+    pub(crate) fn decide_now(
+        &self,
+        request: ClientRequest,
+        foreign: ForeignHeaders,
+    ) -> Result<EdgeDecision, Box<WaitingRequest>> {
         let timer = DecisionTimer::start();
-        let decision = self.rules().decide(request, foreign).await;
-        timer.stop();
-        self.counts.count(&decision);
-        decision
+        let rules = self.rules.load();
+        match rules.decide_now(request, foreign) {
+            Ok(decision) => {
+                timer.stop();
+                self.counts.count(&decision);
+                Ok(decision)
+            }
+            Err(waiting) => {
+                let (rules, counts) = (Guard::into_inner(rules), Arc::clone(&self.counts));
+                Err(Box::new(WaitingRequest { waiting, rules, counts, timer }))
+            }
+        }
     }
 
     #[cfg(any(feature = "metrics", feature = "otel"))]
     pub(crate) fn counts(&self) -> &DecisionCounts {
         &self.counts
+    }
+}
+
+/// A request that waits, with the rules that decide about it.
+pub(crate) struct WaitingRequest {
+    waiting: WaitingDecision,
+    rules: Arc<Rules>,
+    counts: Arc<DecisionCounts>,
+    timer: DecisionTimer,
+}
+
+impl WaitingRequest {
+    pub(crate) async fn decision(self: Box<Self>) -> EdgeDecision {
+        let WaitingRequest { waiting, rules, counts, timer } = *self;
+        let decision = rules.decide_after(waiting).await;
+        timer.stop();
+        counts.count(&decision);
+        decision
     }
 }
 

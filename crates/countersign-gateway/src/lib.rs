@@ -26,10 +26,10 @@
 //!
 //! The modules, from the lowest to the highest:
 //!
-//! 1. `target`, `identity/`, `problem`: the normal form of addresses, the headers of callers, refusals of the gateway itself.
+//! 1. `octets`, `target`, `identity/`, `problem`: the normal form of addresses, the headers of callers, refusals of the gateway itself.
 //! 2. `request`, `decision`, `counts`: what an edge asks, the answer, and how often each was given.
 //! 3. `mint/`, `swap`: a token for the next service in place of the client's credential, minted here or exchanged elsewhere.
-//! 4. `rules`, `gateway`, `metrics/`: the decision, its replacement while it runs, and its numbers.
+//! 4. `reach`, `rules`, `gateway`, `metrics/`: the decision, its replacement while it runs, and its numbers.
 //! 5. `decide`, `edge/`: the decision in the process of a proxy in Rust; how each other edge tells the client's request.
 //! 6. `config/`: a gateway as data.
 //!
@@ -57,7 +57,9 @@ mod identity;
 mod metrics;
 #[cfg(feature = "issuer")]
 mod mint;
+mod octets;
 mod problem;
+mod reach;
 mod request;
 mod rules;
 mod swap;

@@ -1,30 +1,22 @@
 //! The rules of a gateway: routes behind the layer, and the headers that belong to it.
 
 use std::fmt;
-use std::sync::Arc;
 
-use axum::body::Body;
-use axum::extract::{MatchedPath, Request};
-use axum::response::{IntoResponse, Response};
-use bytes::Bytes;
-use countersign::app::{Protected, RouteMatcher, RouteTable, Routes, try_protect};
-use countersign::authenticate::{AuthenticateLayer, Authenticated, AuthenticationStatus};
+use axum::response::IntoResponse as _;
+use countersign::app::{RouteMatcher, RouteTable};
+use countersign::authenticate::AuthenticateLayer;
+use countersign::outbound::OutboundError;
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::verify::Verified;
-use http::request::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Request as HttpRequest, StatusCode, Uri, header};
-use tower::ServiceExt as _;
+use http::{HeaderMap, HeaderName, Request, Uri, header};
 
 use crate::attach::{CREDENTIALS, SwapRefusal, TXN_TOKEN};
 use crate::decision::{EdgeDecision, RequestChanges};
 use crate::identity::ReservedHeaders;
 use crate::problem::{self, Problem};
+use crate::reach::{GuardedRoutes, Reach, Reached, WaitingReach, collected};
 use crate::request::{ClientRequest, is_host};
 use crate::swap::Swap;
 use crate::target::Target;
-
-/// The longest body of a refusal, in bytes; that of the layer has a few hundred.
-const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// The treatment of headers that belong to the gateway, by an edge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,30 +51,13 @@ pub enum ForeignHeaders {
 /// ```
 #[derive(Clone)]
 pub struct Rules {
-    app: Protected,
-    table: RouteTable,
+    routes: GuardedRoutes,
     matcher: RouteMatcher,
     headers: ReservedHeaders,
     /// The headers of credentials, which do not pass on routes with a swap.
     credentials: Vec<HeaderName>,
-    /// The longest prefix first.
-    swaps: Arc<[Swap]>,
     /// Some of them begin transactions, so that the header belongs to the gateway.
     begins_transactions: bool,
-}
-
-/// Request extension: the swaps, of which the handler applies that of its route.
-#[derive(Clone)]
-struct Swaps(Arc<[Swap]>);
-
-/// In the extensions of a response: the request reached the handler of its route. Only this module can create one.
-#[derive(Clone)]
-struct Reached {
-    caller: Option<Arc<Verified>>,
-    /// The headers in place of the credential; `None` if its route has no swap.
-    swapped: Option<Result<HeaderMap, SwapRefusal>>,
-    /// The subprotocols of a WebSocket handshake, without tokens.
-    protocols: Vec<HeaderValue>,
 }
 
 impl Rules {
@@ -95,19 +70,9 @@ impl Rules {
         authenticator: impl Into<AuthenticateLayer>,
         headers: ReservedHeaders,
     ) -> Result<Self, ConfigError> {
-        let routes: Routes = Routes::from_table(table, reached)?;
-        // With its state, or the router would build the services of a route again for each request.
-        let app: Protected = try_protect(routes, authenticator)?.with_state(());
-        let table = app.table().clone();
-        Ok(Rules {
-            app,
-            matcher: RouteMatcher::new(&table),
-            table,
-            headers,
-            credentials: CREDENTIALS.to_vec(),
-            swaps: Arc::default(),
-            begins_transactions: false,
-        })
+        let routes = GuardedRoutes::new(table, authenticator.into())?;
+        let matcher = RouteMatcher::new(routes.table());
+        Ok(Rules { routes, matcher, headers, credentials: CREDENTIALS.to_vec(), begins_transactions: false })
     }
 
     /// More headers with credentials, such as `Cookie`: like `Authorization` and `DPoP`, they do not pass on routes with a swap.
@@ -124,13 +89,13 @@ impl Rules {
     /// `ConfigError` if two swaps have the same prefix, or one has no route.
     pub fn swaps(mut self, swaps: impl IntoIterator<Item = Swap>) -> Result<Self, ConfigError> {
         let mut faults = Vec::new();
-        let mut all = self.swaps.to_vec();
+        let mut all = self.routes.swaps().to_vec();
         for swap in swaps {
             let mut fault = |problem: &'static str| faults.push(Fault::new(format!("swap {}", swap.prefix()), problem));
             if all.iter().any(|other| other.prefix() == swap.prefix()) {
                 fault("set twice; keep one of them");
             }
-            if !self.table.iter().any(|route| swap.covers(route.path())) {
+            if !self.table().iter().any(|route| swap.covers(route.path())) {
                 fault("no route has this prefix; correct it, or remove the swap");
             }
             all.push(swap);
@@ -141,70 +106,103 @@ impl Rules {
         if self.begins_transactions {
             self.headers.add(&TXN_TOKEN);
         }
-        self.swaps = all.into();
+        self.routes.set_swaps(all);
         Ok(self)
     }
 
     /// The routes, with those that the layer serves or opens.
     #[must_use]
     pub fn table(&self) -> &RouteTable {
-        &self.table
+        self.routes.table()
     }
 
     #[cfg(any(feature = "metrics", feature = "otel"))]
     pub(crate) fn all_swaps(&self) -> &[Swap] {
-        &self.swaps
+        self.routes.swaps()
     }
 
     /// Decides about a request as the library's `protect` does about one with the same address, in [normal form](Target), and
     /// without the headers that belong to the gateway.
     pub async fn decide(&self, request: ClientRequest, foreign: ForeignHeaders) -> EdgeDecision {
-        match self.decided(request, foreign).await {
-            Ok(changes) => EdgeDecision::Allowed(changes),
-            Err(Refusal::Own(problem)) => EdgeDecision::Refused(problem.response()),
-            Err(Refusal::Of(response)) => EdgeDecision::Refused(collected(response).await),
+        match self.decide_now(request, foreign) {
+            Ok(decision) => decision,
+            Err(waiting) => self.decide_after(waiting).await,
         }
     }
 
-    async fn decided(&self, request: ClientRequest, foreign: ForeignHeaders) -> Result<RequestChanges, Refusal> {
-        let ClientRequest { method, host, target, mut headers } = request;
+    /// The decision, or the request if it has to wait.
+    pub(crate) fn decide_now(
+        &self,
+        request: ClientRequest,
+        foreign: ForeignHeaders,
+    ) -> Result<EdgeDecision, WaitingDecision> {
+        let (asked, marks) = match self.asked(request, foreign) {
+            Ok(asked) => asked,
+            Err(problem) => return Ok(EdgeDecision::Refused(problem.response())),
+        };
+        match self.routes.reach(asked, marks.protocols) {
+            Reach::Waits(request) => Err(WaitingDecision { request, marks }),
+            Reach::Done(Err(answer)) => Ok(EdgeDecision::Refused(*answer)),
+            Reach::Done(Ok(reached)) => Ok(match self.changes(reached, marks) {
+                Ok(changes) => EdgeDecision::Allowed(changes),
+                Err(Refusal::Own(problem)) => EdgeDecision::Refused(problem.response()),
+                // Of a swap, which waits.
+                Err(Refusal::Outbound(_)) => EdgeDecision::Refused(problem::UNSUITABLE_TOKEN.response()),
+            }),
+        }
+    }
+
+    /// The decision about a request that had to wait.
+    pub(crate) async fn decide_after(&self, WaitingDecision { request, marks }: WaitingDecision) -> EdgeDecision {
+        // On the heap: the future of an exchange is large, and few requests wait.
+        let reached = match Box::pin(self.routes.reach_after(*request)).await {
+            Ok(reached) => reached,
+            Err(answer) => return EdgeDecision::Refused(*answer),
+        };
+        match self.changes(reached, marks) {
+            Ok(changes) => EdgeDecision::Allowed(changes),
+            Err(Refusal::Own(problem)) => EdgeDecision::Refused(problem.response()),
+            Err(Refusal::Outbound(error)) => EdgeDecision::Refused(collected(error.into_response()).await),
+        }
+    }
+
+    /// The request to decide about, if its address and its host have one reading.
+    fn asked(&self, request: ClientRequest, foreign: ForeignHeaders) -> Result<(Request<()>, Marks), Problem> {
+        let ClientRequest { method, target, mut headers } = request;
         let target = Target::read(target).map_err(|_| problem::AMBIGUOUS)?;
-        if !is_host(&host) {
-            return Err(problem::CONTRADICTION.into());
+        if !headers.get(header::HOST).is_some_and(is_host) {
+            return Err(problem::CONTRADICTION);
         }
         let route = |path| self.matcher.route_of(method.as_str(), path);
         if target.other_readings().any(|path| route(path) != route(target.path())) {
-            return Err(problem::AMBIGUOUS.into());
+            return Err(problem::AMBIGUOUS);
         }
-        let mut remove: Vec<_> = self.headers.found_in(&headers).cloned().collect();
+        let remove: Vec<_> = self.headers.found_in(&headers).cloned().collect();
         let is_replaced = |name: &HeaderName| {
             self.headers.names().any(|set| set == name) || (self.begins_transactions && *name == TXN_TOKEN)
         };
         if foreign == ForeignHeaders::Refuse && !remove.iter().all(is_replaced) {
-            return Err(problem::RESERVED_HEADER.into());
+            return Err(problem::RESERVED_HEADER);
         }
         for name in &remove {
             headers.remove(name);
         }
-        headers.insert(header::HOST, HeaderValue::try_from(host).map_err(|_| problem::CONTRADICTION)?);
         let protocols = headers.contains_key(header::SEC_WEBSOCKET_PROTOCOL);
-        let mut asked = HttpRequest::new(Body::empty());
-        *asked.method_mut() = method.clone();
+        let mut asked = Request::new(());
+        *asked.method_mut() = method;
         *asked.uri_mut() = Uri::try_from(target.into_text()).map_err(|_| problem::AMBIGUOUS)?;
         *asked.headers_mut() = headers;
-        if !self.swaps.is_empty() {
-            asked.extensions_mut().insert(Swaps(Arc::clone(&self.swaps)));
-        }
-        let Ok(mut answer) = self.app.clone().oneshot(asked).await;
-        let Some(reached) = answer.extensions_mut().remove::<Reached>() else {
-            return Err(Refusal::Of(answer));
-        };
+        Ok((asked, Marks { remove, protocols }))
+    }
+
+    /// The changes for a request that reached its route.
+    fn changes(&self, reached: Reached, Marks { mut remove, protocols }: Marks) -> Result<RequestChanges, Refusal> {
         let set = match &reached.caller {
             Some(caller) => self.headers.of(caller).ok_or(problem::UNFIT_IDENTITY)?,
             None => HeaderMap::new(),
         };
-        let mut changes =
-            RequestChanges { set, remove: Vec::new(), answer: added(std::mem::take(answer.headers_mut())) };
+        let has_all_names = set.len() == self.headers.names().count();
+        let mut changes = RequestChanges { set, remove: Vec::new(), answer: reached.answer };
         if let Some(swapped) = reached.swapped {
             remove.extend(self.credentials.iter().cloned());
             changes.set.extend(swapped?);
@@ -223,7 +221,8 @@ impl Rules {
         // Also what the client did not send: the edge may have seen a spelling that the gateway did not.
         let transaction = self.begins_transactions.then_some(TXN_TOKEN);
         remove.retain(|name| !changes.set.contains_key(name));
-        for name in self.headers.names().chain(&transaction).filter(|name| !changes.set.contains_key(*name)) {
+        let names = self.headers.names().filter(|_| !has_all_names);
+        for name in names.chain(&transaction).filter(|name| !changes.set.contains_key(*name)) {
             if !remove.contains(name) {
                 remove.push(name.clone());
             }
@@ -233,17 +232,31 @@ impl Rules {
     }
 }
 
-/// The refusal of a request: of the gateway itself, or of the layer.
+/// A request that waits for keys, a store, an endpoint or a token, or goes through the router.
+pub(crate) struct WaitingDecision {
+    request: Box<WaitingReach>,
+    marks: Marks,
+}
+
+/// Facts about a request, from before the layer changed it.
+struct Marks {
+    /// The headers that belong to the gateway.
+    remove: Vec<HeaderName>,
+    /// Set if it offers subprotocols of WebSocket.
+    protocols: bool,
+}
+
+/// The refusal of a request that reached its route: of the gateway itself, or of the client that requests tokens.
 enum Refusal {
     Own(Problem),
-    Of(Response),
+    Outbound(OutboundError),
 }
 
 impl From<SwapRefusal> for Refusal {
     fn from(refusal: SwapRefusal) -> Self {
         match refusal {
             SwapRefusal::Problem(problem, _) => Refusal::Own(problem),
-            SwapRefusal::Outbound(error) => Refusal::Of(error.into_response()),
+            SwapRefusal::Outbound(error) => Refusal::Outbound(error),
         }
     }
 }
@@ -254,52 +267,8 @@ impl From<Problem> for Refusal {
     }
 }
 
-/// The handler of all routes. A request without a mark of the layer would be a fault of this crate: it is refused.
-async fn reached(request: Request) -> Response {
-    let (request, _) = request.into_parts();
-    let caller = match Authenticated::status(&request.extensions) {
-        AuthenticationStatus::Verified(caller) => Some(Arc::clone(caller)),
-        AuthenticationStatus::Anonymous => None,
-        _ => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
-    };
-    let protocols = request.headers.get_all(header::SEC_WEBSOCKET_PROTOCOL).iter().cloned().collect();
-    let swapped = swapped(caller.as_deref(), &request).await;
-    // The status is in the audit event of the request.
-    let status = match &swapped {
-        Some(Err(refusal)) => refusal.status(),
-        _ => StatusCode::OK,
-    };
-    let mut response = status.into_response();
-    response.extensions_mut().insert(Reached { caller, swapped, protocols });
-    response
-}
-
-/// The headers in place of the credential of a request, if its route has a swap. Anonymous callers get none.
-async fn swapped(caller: Option<&Verified>, request: &Parts) -> Option<Result<HeaderMap, SwapRefusal>> {
-    let Swaps(swaps) = request.extensions.get::<Swaps>()?;
-    let route = request.extensions.get::<MatchedPath>()?.as_str();
-    let swap = swaps.iter().find(|swap| swap.covers(route))?;
-    let Some(caller) = caller else { return Some(Ok(HeaderMap::new())) };
-    let about = (&request.method, request.uri.path(), route);
-    // Boxed: the future of an exchange is large, and that of the handler is moved several times, also without a swap.
-    Some(Box::pin(swap.headers(caller, &request.extensions, about)).await)
-}
-
-/// The headers that the layer adds to an answer, without those of the handler above.
-fn added(mut headers: HeaderMap) -> HeaderMap {
-    headers.remove(header::CONTENT_LENGTH);
-    headers
-}
-
-/// The answer with its body. One that cannot be read is refused without it.
-async fn collected(answer: Response) -> http::Response<Bytes> {
-    let (parts, body) = answer.into_parts();
-    let body = axum::body::to_bytes(body, MAX_BODY_BYTES).await.unwrap_or_default();
-    http::Response::from_parts(parts, body)
-}
-
 impl fmt::Debug for Rules {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Rules").field("table", &self.table).field("headers", &self.headers).finish_non_exhaustive()
+        f.debug_struct("Rules").field("table", self.table()).field("headers", &self.headers).finish_non_exhaustive()
     }
 }

@@ -227,6 +227,15 @@ impl Swap {
         matches!(self.tokens, Tokens::Begun(_))
     }
 
+    /// Returns whether it needs the credential itself, and not only its claims.
+    pub(crate) fn reads_credential(&self) -> bool {
+        match &self.tokens {
+            Tokens::Exchanged(_) | Tokens::Begun(_) => true,
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(_) => false,
+        }
+    }
+
     pub(crate) fn prefix(&self) -> &str {
         &self.prefix
     }

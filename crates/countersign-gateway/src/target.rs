@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use crate::octets::Octets;
+
 /// The longest address, in bytes.
 pub(crate) const MAX_TARGET_BYTES: usize = 8 * 1024;
 
@@ -55,15 +57,13 @@ impl Target {
             Some((path, query)) => (path, query.get(1..)),
             None => (&text[..], None),
         };
-        if query
-            .is_some_and(|query| !query.bytes().all(|byte| byte.is_ascii_graphic() && !matches!(byte, b'#' | b'\\')))
-        {
+        if query.is_some_and(|query| !query.bytes().all(|byte| IN_QUERIES.contains(byte))) {
             return refuse("the query has a character that is not printable ASCII, a fragment or a backslash");
         }
         if !path.starts_with('/') {
             return refuse("the address does not start with a slash");
         }
-        if !path.bytes().all(is_path_byte) {
+        if !path.bytes().all(|byte| IN_PATHS.contains(byte)) {
             return refuse("the path has a character that must be encoded, or that separates parameters");
         }
         let mut segments = path.as_bytes().split(|byte| *byte == b'/').skip(1).peekable();
@@ -106,10 +106,11 @@ impl Target {
     }
 }
 
-/// Returns whether this byte may be in a path as it is, or starts an encoding.
-fn is_path_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || matches!(byte, b'!' | b'$'..=b'/' | b':' | b'=' | b'@' | b'_' | b'~')
-}
+/// The bytes that may be in a path as they are, or start an encoding.
+static IN_PATHS: Octets = Octets::alphanumeric_and(b"!$%&'()*+,-./:=@_~");
+
+/// The bytes that may be in a query: printable ASCII but `#` and `\`.
+static IN_QUERIES: Octets = Octets::alphanumeric_and(b"!\"$%&'()*+,-./:;<=>?@[]^_`{|}~");
 
 fn decode(path: &str) -> Result<String, AmbiguousTarget> {
     let mut decoded = Vec::with_capacity(path.len());

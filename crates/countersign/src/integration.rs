@@ -2,6 +2,10 @@
 //!
 //! Other code has no need of these items, and they may change in any release.
 
+#[cfg(feature = "axum")]
+pub use crate::app::direct::{DirectDecision, DirectRoute, DirectRoutes, DirectWait};
+#[cfg(feature = "axum")]
+pub use crate::authenticate::direct::AdmittedRequest;
 #[cfg(feature = "_fetch")]
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
 pub use crate::file::{read_text, replace_file};

@@ -97,10 +97,12 @@ impl WatchedGateway {
         let runtime = tokio::runtime::Handle::try_current().map_err(|_| {
             ConfigError::new("runtime", "missing; build it inside a tokio runtime, which watches the file")
         })?;
-        let followed = Arc::clone(&watch);
+        // Not held while it sleeps: with the gateway, the writer of its audit log ends, which writes what is left.
+        let followed = Arc::downgrade(&watch);
         let task = runtime.spawn(async move {
             loop {
                 tokio::time::sleep(READ_EVERY).await;
+                let Some(followed) = followed.upgrade() else { return };
                 let _ = followed.reload().await; // an error is logged and recorded
             }
         });

@@ -1,28 +1,31 @@
 //! Envoy's ext_authz over gRPC (`envoy.service.auth.v3.Authorization`).
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use axum::Router;
+use axum::extract::Request as HttpRequest;
 use bytes::Bytes;
 use envoy_types::ext_authz::v3::pb::{
-    Authorization, AuthorizationServer, CheckRequest, CheckResponse, DeniedHttpResponse, HeaderAppendAction,
-    HeaderValue, HeaderValueOption, HttpResponse, HttpStatus, OkHttpResponse,
+    CheckResponse, DeniedHttpResponse, HeaderAppendAction, HeaderValue, HeaderValueOption, HttpResponse, HttpStatus,
+    OkHttpResponse,
 };
-use envoy_types::pb::envoy::service::auth::v3::attribute_context::HttpRequest;
 use envoy_types::pb::google::rpc;
-use http::{HeaderMap, HeaderName, Method, Response, StatusCode};
+use http::{HeaderMap, Response, StatusCode};
+use tonic::server::Grpc;
 use tonic::{Code, Request, Status};
+use tonic_prost::ProstCodec;
+use tower::service_fn;
 
+use super::check_message::CheckMessage;
 use super::peers::TrustedPeers;
 use crate::decision::{EdgeDecision, RequestChanges};
 use crate::gateway::Gateway;
-use crate::problem::{self, Problem};
-use crate::request::ClientRequest;
+use crate::problem;
 use crate::rules::ForeignHeaders;
 
 /// The path of the method.
 const CHECK: &str = "/envoy.service.auth.v3.Authorization/Check";
-
-/// The headers of most requests. A map for fewer would grow as they are added.
-const HEADERS: usize = 24;
 
 /// Answers checks of Envoy over gRPC (feature `grpc`).
 ///
@@ -58,52 +61,35 @@ impl ExtAuthz {
 
     /// The router, for a server that speaks HTTP/2.
     pub fn router(self) -> Router {
-        Router::new().route_service(CHECK, AuthorizationServer::new(Checks(self)))
+        let checks = Arc::new(self);
+        // Not the service that envoy-types generates: it decodes the whole message, and puts two more futures on the heap.
+        Router::new().route_service(
+            CHECK,
+            service_fn(move |request: HttpRequest| {
+                let checks = Arc::clone(&checks);
+                async move {
+                    let check = service_fn(|request| checks.check(request));
+                    Ok::<_, Infallible>(Grpc::new(ProstCodec::default()).unary(check, request).await)
+                }
+            }),
+        )
     }
-}
 
-/// The service of gRPC.
-struct Checks(ExtAuthz);
-
-#[tonic::async_trait]
-impl Authorization for Checks {
-    async fn check(&self, request: Request<CheckRequest>) -> Result<tonic::Response<CheckResponse>, Status> {
-        if !self.0.peers.accept(request.extensions()) {
+    async fn check(&self, request: Request<CheckMessage>) -> Result<tonic::Response<CheckResponse>, Status> {
+        if !self.peers.accept(request.extensions()) {
             return Err(Status::permission_denied(problem::UNTRUSTED_PEER.title));
         }
-        let attributes = request.into_inner().attributes;
-        let asked = attributes.and_then(|attributes| attributes.request).and_then(|request| request.http);
+        let asked = request.into_inner().http();
         let asked = asked.ok_or_else(|| Status::invalid_argument("the check has no HTTP request"))?;
-        let response = match client_request(asked) {
+        let response = match asked.client_request() {
             Err(problem) => refused(problem.response()),
-            Ok(asked) => match self.0.gateway.decide(asked, ForeignHeaders::Remove).await {
+            Ok(asked) => match self.gateway.decide(asked, ForeignHeaders::Remove).await {
                 EdgeDecision::Allowed(changes) => allowed(&changes),
                 EdgeDecision::Refused(response) => refused(response),
             },
         };
         Ok(tonic::Response::new(response))
     }
-}
-
-/// The client's request. Pseudo-headers among its headers are not read: Envoy tells their values elsewhere.
-fn client_request(request: HttpRequest) -> Result<ClientRequest, Problem> {
-    let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| problem::CONTRADICTION)?;
-    if !(request.query.is_empty() && request.fragment.is_empty()) {
-        return Err(problem::AMBIGUOUS);
-    }
-    let raw = request.header_map.map(|map| map.headers).unwrap_or_default();
-    let raw = raw.into_iter().map(|HeaderValue { key, value, raw_value }| {
-        (key, if raw_value.is_empty() { value.into_bytes() } else { raw_value })
-    });
-    let joined = request.headers.into_iter().map(|(name, value)| (name, value.into_bytes()));
-    let mut headers = HeaderMap::with_capacity(HEADERS);
-    for (name, value) in joined.chain(raw).filter(|(name, _)| !name.starts_with(':')) {
-        let name = HeaderName::from_bytes(name.as_bytes()).map_err(|_| problem::CONTRADICTION)?;
-        let value = http::HeaderValue::from_maybe_shared(Bytes::from(value)).map_err(|_| problem::CONTRADICTION)?;
-        headers.append(name, value);
-    }
-    headers.remove(http::header::HOST);
-    Ok(ClientRequest::new(method, request.host, request.path, headers))
 }
 
 fn allowed(changes: &RequestChanges) -> CheckResponse {

@@ -1,16 +1,20 @@
 //! The service that an edge asks over HTTP.
 
+use std::convert::Infallible;
+use std::sync::Arc;
+
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
+use tower::service_fn;
 
 use super::kind::Edge;
 use super::peers::TrustedPeers;
 use crate::decision::{EdgeDecision, RequestChanges};
-use crate::gateway::Gateway;
-use crate::problem::{self, Problem};
+use crate::gateway::{Gateway, WaitingRequest};
+use crate::problem;
 
 /// Answers checks of an edge: 200 with the headers to set, or the refusal for the client.
 ///
@@ -50,30 +54,59 @@ impl ForwardAuth {
 
     /// The router, for checks at every path below `/check`.
     pub fn router(self) -> Router {
-        Router::new().fallback(check).with_state(self)
+        let service = Arc::new(self);
+        // A service instead of a handler, whose future would be on the heap once more.
+        Router::new().fallback_service(service_fn(move |check: Request| {
+            let asked = service.asked(check);
+            let service = Arc::clone(&service);
+            async move {
+                Ok::<_, Infallible>(match asked {
+                    Ok(response) => response,
+                    Err(waiting) => {
+                        // On the heap: few requests wait, and the future of all others is small.
+                        let decision = Box::pin(waiting.decision()).await;
+                        service.response(decision)
+                    }
+                })
+            }
+        }))
     }
 
-    async fn answer(&self, request: Request) -> Result<Response, Problem> {
-        let (parts, _) = request.into_parts();
-        if !self.peers.accept(&parts.extensions) {
-            return Err(problem::UNTRUSTED_PEER);
+    /// The response, or the request if it has to wait.
+    fn asked(&self, check: Request) -> Result<Response, Box<WaitingRequest>> {
+        let (parts, _) = check.into_parts();
+        let asked = match self.peers.accept(&parts.extensions) {
+            true => self.edge.client_request(parts),
+            false => Err(problem::UNTRUSTED_PEER),
+        };
+        match asked {
+            Ok(asked) => Ok(self.response(self.gateway.decide_now(asked, self.edge.foreign_headers())?)),
+            Err(problem) => Ok(problem.response().map(Body::from)),
         }
-        let asked = self.edge.client_request(parts)?;
-        match self.gateway.decide(asked, self.edge.foreign_headers()).await {
-            EdgeDecision::Allowed(changes) => Ok(self.permission(changes)),
-            EdgeDecision::Refused(refusal) if refusal.status().as_u16() < 400 => Err(problem::NO_PERMISSION),
-            EdgeDecision::Refused(refusal) => Ok(refusal.map(Body::from)),
+    }
+
+    fn response(&self, decision: EdgeDecision) -> Response {
+        match decision {
+            EdgeDecision::Allowed(changes) => self.permission(changes),
+            EdgeDecision::Refused(refusal) if refusal.status().as_u16() < 400 => {
+                problem::NO_PERMISSION.response().map(Body::from)
+            }
+            EdgeDecision::Refused(refusal) => refusal.map(Body::from),
         }
     }
 
     fn permission(&self, changes: RequestChanges) -> Response {
-        let RequestChanges { set, remove, answer } = changes;
+        let RequestChanges { set, remove, mut answer } = changes;
         let mut response = Response::new(Body::empty());
         *response.status_mut() = StatusCode::OK;
         let headers = response.headers_mut();
-        *headers = answer;
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        headers.extend(set); // the first value of a name replaces those that are there
+        // What is set comes before what is added to the client's response.
+        *headers = set;
+        headers.entry(header::CACHE_CONTROL).or_insert(const { HeaderValue::from_static("no-store") });
+        if !answer.is_empty() {
+            headers.keys().for_each(|name| drop(answer.remove(name)));
+            headers.extend(answer);
+        }
         match self.edge.removal_header() {
             Some(name) => {
                 let names: Vec<&str> = remove.iter().map(HeaderName::as_str).collect();
@@ -88,8 +121,4 @@ impl ForwardAuth {
         }
         response
     }
-}
-
-async fn check(State(service): State<ForwardAuth>, request: Request) -> Response {
-    service.answer(request).await.unwrap_or_else(|problem| problem.response().map(Body::from))
 }

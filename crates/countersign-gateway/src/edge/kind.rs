@@ -1,5 +1,6 @@
 //! The kinds of edges, and the places in which each tells the client's request.
 
+use http::header::Entry;
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use serde::{Deserialize, Serialize};
@@ -83,29 +84,31 @@ impl Edge {
             Edge::Envoy => return Err(problem::EDGE_MISCONFIGURED), // it asks over gRPC
             Edge::EnvoyHttp => (asked, after.to_owned()),
             Edge::Traefik => {
-                let method = only(&mut headers, FORWARDED_METHOD)?;
-                (method_of(&method)?, only(&mut headers, FORWARDED_URI)?)
+                let method = text_of(&taken(&mut headers, FORWARDED_METHOD)?)?.to_owned();
+                (method_of(&method)?, text_of(&taken(&mut headers, FORWARDED_URI)?)?.to_owned())
             }
             Edge::Nginx | Edge::Caddy | Edge::Haproxy => {
-                let told = only(&mut headers, if self == Edge::Caddy { FORWARDED_URI } else { URI })?;
+                let told = taken(&mut headers, if self == Edge::Caddy { FORWARDED_URI } else { URI })?;
                 let end = |after: &str| after.bytes().position(|byte| byte == b'/');
                 let named = after.strip_prefix('/').and_then(|after| after.split_at_checked(end(after)?));
                 let (method, target) = named.ok_or(problem::EDGE_MISCONFIGURED)?;
                 if told != target {
+                    text_of(&told)?;
                     return Err(problem::CONTRADICTION);
                 }
-                (method_of(method)?, told)
+                (method_of(method)?, target.to_owned())
             }
         };
-        let host = match self {
-            Edge::Traefik => only(&mut headers, FORWARDED_HOST)?,
-            _ => only(&mut headers, header::HOST)?,
-        };
+        if self == Edge::Traefik {
+            let host = taken(&mut headers, FORWARDED_HOST)?;
+            headers.insert(header::HOST, host);
+        }
+        text_of(only(&headers, &header::HOST)?)?;
         // Traefik does not tell the upgrade of a handshake, of which the layer expects more than of other requests.
         if HANDSHAKE.iter().any(|name| headers.contains_key(name)) && !headers.contains_key(header::UPGRADE) {
             headers.insert(header::UPGRADE, HeaderValue::from_static("websocket"));
         }
-        Ok(ClientRequest::new(method, host, target, headers))
+        Ok(ClientRequest { method, target, headers })
     }
 }
 
@@ -113,12 +116,22 @@ fn method_of(text: &str) -> Result<Method, Problem> {
     Method::from_bytes(text.as_bytes()).map_err(|_| problem::CONTRADICTION)
 }
 
+/// The only value of a header that the edge sets.
+fn only<'h>(headers: &'h HeaderMap, name: &HeaderName) -> Result<&'h HeaderValue, Problem> {
+    let mut values = headers.get_all(name).iter();
+    let value = values.next().ok_or(problem::EDGE_MISCONFIGURED)?;
+    if values.next().is_some() { Err(problem::CONTRADICTION) } else { Ok(value) }
+}
+
 /// Takes the only value of a header that the edge sets.
-fn only(headers: &mut HeaderMap, name: HeaderName) -> Result<String, Problem> {
-    let is_repeated = headers.get_all(&name).iter().nth(1).is_some();
-    let value = headers.remove(name).ok_or(problem::EDGE_MISCONFIGURED)?;
-    if is_repeated {
-        return Err(problem::CONTRADICTION);
+fn taken(headers: &mut HeaderMap, name: HeaderName) -> Result<HeaderValue, Problem> {
+    match headers.entry(name) {
+        Entry::Vacant(_) => Err(problem::EDGE_MISCONFIGURED),
+        Entry::Occupied(values) if values.iter().nth(1).is_some() => Err(problem::CONTRADICTION),
+        Entry::Occupied(value) => Ok(value.remove()),
     }
-    Ok(value.to_str().map_err(|_| problem::AMBIGUOUS)?.to_owned())
+}
+
+fn text_of(value: &HeaderValue) -> Result<&str, Problem> {
+    value.to_str().map_err(|_| problem::AMBIGUOUS)
 }

@@ -1,6 +1,8 @@
 //! Edges that ask, each in its own way: over HTTP (forward-auth), Envoy over gRPC too.
 
 #[cfg(feature = "grpc")]
+mod check_message;
+#[cfg(feature = "grpc")]
 mod ext_authz;
 mod forward_auth;
 mod kind;

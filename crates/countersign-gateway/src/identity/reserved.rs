@@ -64,6 +64,8 @@ pub struct ReservedHeaders {
     /// The classes of names.
     names: Vec<String>,
     prefixes: Vec<String>,
+    /// A bit for each length of a class of `names`: most headers have none of them.
+    lengths: u128,
     set: Vec<(HeaderName, IdentityValue)>,
 }
 
@@ -131,6 +133,7 @@ impl ReservedHeaders {
             }
         }
         ConfigError::check(faults)?;
+        self.lengths = self.names.iter().fold(0, |lengths, name| lengths | length_bit(name.len()));
         Ok(self)
     }
 
@@ -143,7 +146,8 @@ impl ReservedHeaders {
             Some((plain, end)) if is_of_class(end, BINARY) => plain,
             _ => name,
         };
-        self.names.iter().any(|class| is_of_class(plain, class))
+        let has_length = self.lengths & length_bit(plain.len()) != 0;
+        (has_length && self.names.iter().any(|class| is_of_class(plain, class)))
             || self.prefixes.iter().any(|class| name.get(..class.len()).is_some_and(|start| is_of_class(start, class)))
     }
 
@@ -154,7 +158,9 @@ impl ReservedHeaders {
 
     /// Reserves one more name, which is one of a header.
     pub(crate) fn add(&mut self, name: &HeaderName) {
-        self.names.push(class(name.as_str()));
+        let class = class(name.as_str());
+        self.lengths |= length_bit(class.len());
+        self.names.push(class);
     }
 
     /// The names that are set, as they are written.
@@ -176,6 +182,11 @@ impl ReservedHeaders {
 
 /// The end of names of binary metadata, as a class.
 const BINARY: &str = "-bin";
+
+/// The bit of a length. The last one is for all that are longer.
+fn length_bit(length: usize) -> u128 {
+    1 << length.min(127)
+}
 
 /// Returns whether the name has this class, as [`prefix_class`] makes it.
 fn is_of_class(name: &[u8], class: &str) -> bool {

@@ -3,6 +3,8 @@
 use countersign_core::verify::Verified;
 use serde::Deserialize;
 
+use crate::octets::Octets;
+
 /// The longest value of a header, in bytes after encoding.
 const MAX_VALUE_BYTES: usize = 4 * 1024;
 
@@ -64,11 +66,11 @@ fn encoded<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<Option<Strin
             }
             none => none.insert(String::with_capacity(value.len())),
         };
-        if value.bytes().all(is_plain) {
+        if value.bytes().all(|byte| PLAIN.contains(byte)) {
             text.push_str(value);
         } else {
             for byte in value.bytes() {
-                if is_plain(byte) {
+                if PLAIN.contains(byte) {
                     text.push(char::from(byte));
                 } else {
                     text.push_str(&format!("%{byte:02X}"));
@@ -82,10 +84,8 @@ fn encoded<'v>(values: impl IntoIterator<Item = &'v str>) -> Result<Option<Strin
     Ok(text)
 }
 
-/// Returns whether the byte needs no encoding.
-fn is_plain(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~:/@!$&'()*+=?".contains(&byte)
-}
+/// The bytes that need no encoding.
+static PLAIN: Octets = Octets::alphanumeric_and(b"-._~:/@!$&'()*+=?");
 
 #[cfg(test)]
 mod tests {

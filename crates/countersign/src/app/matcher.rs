@@ -47,10 +47,10 @@ impl RouteMatcher {
     pub fn route_of(&self, method: &str, path: &str) -> Option<&Route> {
         let routes = self.paths.at(path).ok()?.value;
         if !routes.iter().any(is_hidden_route) {
-            return of_method(routes, method);
+            return of_method(routes, method, |route| route);
         }
-        let hidden = of_method(routes, method).filter(|route| is_hidden_route(route));
-        hidden.or_else(|| of_method(self.without_hidden.as_ref()?.at(path).ok()?.value, method))
+        let hidden = of_method(routes, method, |route| route).filter(|route| is_hidden_route(route));
+        hidden.or_else(|| of_method(self.without_hidden.as_ref()?.at(path).ok()?.value, method, |route| route))
     }
 }
 
@@ -65,8 +65,9 @@ fn by_path<'t>(routes: impl Iterator<Item = &'t Route>) -> Paths<Vec<Route>> {
     paths
 }
 
-fn of_method<'r>(routes: &'r [Route], method: &str) -> Option<&'r Route> {
-    let of = |method: &str| routes.iter().find(|route| route.method() == method);
+/// The route of a request with this method, among those of one path.
+pub(super) fn of_method<'r, R>(routes: &'r [R], method: &str, route: impl Fn(&R) -> &Route) -> Option<&'r R> {
+    let of = |method: &str| routes.iter().find(|of_path| route(of_path).method() == method);
     of(method).or_else(|| of("GET").filter(|_| method == "HEAD")).or_else(|| of(ANY))
 }
 

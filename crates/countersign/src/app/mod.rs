@@ -5,6 +5,7 @@
 
 mod access;
 mod data;
+pub(crate) mod direct;
 mod hidden;
 mod matcher;
 #[cfg(not(feature = "utoipa"))]

@@ -11,6 +11,7 @@ use countersign_core::proof::DpopProof;
 use countersign_core::verify::Verified;
 use http::Response;
 
+use super::authenticated::Authenticated;
 use super::caller_token::CallerToken;
 use super::opaque::Answered;
 use super::preflight::PreflightFuture;
@@ -19,8 +20,8 @@ use crate::revocation::RevocationStatus;
 
 /// The next step for a request that is not refused.
 pub(super) enum Admission {
-    /// Calls the inner service: the request carries its [`Authenticated`].
-    Forward,
+    /// Calls the inner service, with this record in the extensions of the request.
+    Forward(Authenticated),
     /// Answers with a document of the layer itself.
     Respond(Response<Bytes>),
     /// Answers a CORS preflight with the layer that the service gave for it.

@@ -104,6 +104,11 @@ impl Authenticator {
         &self.settings
     }
 
+    #[cfg(feature = "axum")]
+    pub(super) fn is_audited(&self) -> bool {
+        self.context.audit.is_some()
+    }
+
     /// The store of used proofs.
     pub(super) fn replays(&self) -> Option<&Arc<dyn ReplayStore>> {
         self.settings.dpop.as_ref().map(|checker| checker.replays())
@@ -409,7 +414,8 @@ impl Authenticator {
     pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if self.settings.forwards_refused {
             request.extensions_mut().insert(EarlierRefusal { refusal, context: Arc::clone(&self.context) });
-            self.record(request, None, None, None);
+            let caller = self.record(request, None, None, None);
+            request.extensions_mut().insert(caller);
             return None;
         }
         let form = AnswerForm::from_extensions(request.extensions());
@@ -576,7 +582,7 @@ impl Authenticator {
         if let Some(token) = token.filter(|_| self.settings.keeps_token) {
             request.extensions_mut().insert(token);
         }
-        self.record(request, Some(verified), transaction, asked)
+        Admission::Forward(self.record(request, Some(verified), transaction, asked))
     }
 
     /// Returns whether an introspection endpoint was asked about the token, and will be again if a response runs for long.
@@ -585,24 +591,24 @@ impl Authenticator {
         introspection.is_some_and(|it| verified.token_kind() == CredentialKind::Opaque || it.also_asks(verified))
     }
 
-    fn admit_anonymous<B>(&self, request: &mut Request<B>) -> Admission {
-        self.record(request, None, None, None)
+    fn admit_anonymous<B>(&self, request: &Request<B>) -> Admission {
+        Admission::Forward(self.record(request, None, None, None))
     }
 
+    /// The record of the caller, for the extensions of the request.
     fn record<B>(
         &self,
-        request: &mut Request<B>,
+        request: &Request<B>,
         verified: Option<Arc<Verified>>,
         transaction: Option<TransactionToken>,
         asked: Option<Box<AskedAbout>>,
-    ) -> Admission {
+    ) -> Authenticated {
         let form = AnswerForm::from_extensions(request.extensions());
         if let Some(trail) = self.context.trail(request.extensions()) {
             trail.admitted(verified.as_ref(), transaction.as_ref());
         }
         let (context, compared) = (Arc::clone(&self.context), Vec::new());
-        request.extensions_mut().insert(Authenticated { verified, transaction, asked, context, form, compared });
-        Admission::Forward
+        Authenticated { verified, transaction, asked, context, form, compared }
     }
 
     fn invalid_request(&self, reason: &'static str) -> Refusal {

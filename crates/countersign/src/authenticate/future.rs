@@ -105,7 +105,8 @@ impl<S, ReqBody> Suspended<S, ReqBody> {
         S: Service<Request<ReqBody>>,
     {
         match admission {
-            Ok(Admission::Forward) => {
+            Ok(Admission::Forward(caller)) => {
+                self.request.extensions_mut().insert(caller);
                 let addition = self.authenticator.addition(&mut self.request);
                 State::Inner { future: self.ready.call(self.request), addition }
             }

@@ -91,6 +91,17 @@ impl AuthenticateLayer {
         AuthenticateLayer { authenticator: Arc::new(authenticator) }
     }
 
+    /// The same layer, which does not keep the caller's token.
+    pub(crate) fn without_caller_token(&self) -> Self {
+        let authenticator = self.authenticator.with_settings(|settings| settings.keeps_token = false);
+        AuthenticateLayer { authenticator: Arc::new(authenticator) }
+    }
+
+    /// Returns whether it has an audit log.
+    pub(crate) fn is_audited(&self) -> bool {
+        self.authenticator.is_audited()
+    }
+
     /// Leaves out the log's line on routes that are added later: there are none.
     pub(crate) fn set_whole_app(&self) {
         self.authenticator.coverage().set_whole();

@@ -17,6 +17,8 @@ mod coverage;
 mod credential;
 pub mod danger;
 #[cfg(feature = "axum")]
+pub(crate) mod direct;
+#[cfg(feature = "axum")]
 mod form;
 mod future;
 mod header;

@@ -22,9 +22,11 @@ pub(super) fn without_tokens(query: &str) -> Option<String> {
 
 /// Returns whether the query has a parameter of this name. Decodes only names with escapes: it runs on every request.
 pub(super) fn has_token(query: &str) -> bool {
-    query.split('&').filter_map(|pair| pair.split('=').next()).any(|name| match name.contains('%') {
-        true => form_urlencoded::parse(name.as_bytes()).any(|(name, _)| name == PARAMETER),
-        false => name == PARAMETER,
+    // A shorter pair cannot have the name, which escapes only make longer.
+    let pairs = query.as_bytes().split(|byte| *byte == b'&').filter(|pair| pair.len() >= PARAMETER.len());
+    pairs.filter_map(|pair| pair.split(|byte| *byte == b'=').next()).any(|name| match name.contains(&b'%') {
+        true => form_urlencoded::parse(name).any(|(name, _)| name == PARAMETER),
+        false => name == PARAMETER.as_bytes(),
     })
 }
 

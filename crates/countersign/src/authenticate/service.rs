@@ -59,7 +59,8 @@ where
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
         match self.authenticator.authenticate(&mut request) {
-            Ok(Admission::Forward) => {
+            Ok(Admission::Forward(caller)) => {
+                request.extensions_mut().insert(caller);
                 let addition = self.authenticator.addition(&mut request);
                 AuthenticateFuture::inner(self.inner.call(request), addition)
             }

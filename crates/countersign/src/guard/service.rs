@@ -66,6 +66,23 @@ impl<S> Require<S> {
         refusal
     }
 
+    /// Evaluates the requirement for a caller whose record is not on the request, with the parameters of the path.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refusal_of<B>(
+        &self,
+        caller: &Authenticated,
+        request: &Request<B>,
+        parameters: &[(String, String)],
+    ) -> Option<Refused> {
+        self.evaluate(caller, request, parameters)
+    }
+
+    /// Returns whether the requirement names parameters of the path.
+    #[cfg(feature = "axum")]
+    pub(crate) fn needs_path(&self) -> bool {
+        self.needs_path
+    }
+
     #[inline(always)]
     fn evaluate<B>(
         &self,

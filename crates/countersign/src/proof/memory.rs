@@ -156,7 +156,7 @@ impl Shard {
         };
         ended.units.push(unit);
         let slice = ended.slice;
-        self.used.insert(vacant, slice);
+        self.used.insert(&vacant, slice);
         ReplayOutcome::New
     }
 

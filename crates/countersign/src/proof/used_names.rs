@@ -71,7 +71,7 @@ impl UsedNames {
     }
 
     /// Fills a place, before anything else is done with the table.
-    pub(super) fn insert(&mut self, place: Vacant, slice: Slice) {
+    pub(super) fn insert(&mut self, place: &Vacant, slice: Slice) {
         let mut index = self.home(place.name);
         while index != place.bucket {
             self.buckets[index].passed = self.buckets[index].passed.saturating_add(1);
@@ -118,7 +118,7 @@ impl UsedNames {
         for bucket in &self.buckets {
             for (name, slice) in bucket.names.iter().zip(bucket.slices).filter(|(_, slice)| *slice != 0) {
                 if let Some(place) = larger.vacant(*name) {
-                    larger.insert(place, slice);
+                    larger.insert(&place, slice);
                 }
             }
         }
@@ -169,7 +169,7 @@ mod tests {
         fn add(&mut self, name: u64, slice: Slice) -> bool {
             let place = self.vacant(name);
             let is_new = place.is_some();
-            place.into_iter().for_each(|place| self.insert(place, slice));
+            place.into_iter().for_each(|place| self.insert(&place, slice));
             is_new
         }
     }
@@ -186,7 +186,7 @@ mod tests {
             let mut names = UsedNames::new();
             let mut model: HashMap<u64, Slice> = HashMap::new();
             for (number, slice, removes) in steps {
-                let name = number / homes << 32 | number % homes;
+                let name = ((number / homes) << 32) | (number % homes);
                 prop_assert_eq!(names.add(name, slice), !model.contains_key(&name));
                 model.entry(name).or_insert(slice);
                 if removes == 0 {

@@ -88,7 +88,7 @@ impl ShadowWatch {
                 return false;
             }
             Err(error) => {
-                self.record(error); // what is compared goes on
+                self.record(&error); // what is compared goes on
                 return false;
             }
         };
@@ -111,7 +111,7 @@ impl ShadowWatch {
             }
             Err(error) => {
                 in_force.end_shadow();
-                self.record(error);
+                self.record(&error);
                 let mut state = self.state();
                 (state.text, state.revision, state.is_compared) = (Some(text), None, false);
                 false
@@ -120,10 +120,10 @@ impl ShadowWatch {
     }
 
     /// Records an error, which is logged once until it changes.
-    fn record(&self, error: ConfigError) {
+    fn record(&self, error: &ConfigError) {
         let is_known = self.state().error.replace(error.clone()) == Some(error.clone());
         if !is_known {
-            telemetry::shadow_refused(&self.shown(), &error);
+            telemetry::shadow_refused(&self.shown(), error);
         }
     }
 
