@@ -101,7 +101,9 @@ impl Service {
     pub async fn start() -> Self {
         let recorder = recorder();
         let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a free port");
-        let verifier = Verifier::new(oidc(provider.url()).audience("orders")).expect("a verifier");
+        let issuer = oidc(provider.url()).audience("orders");
+        let (verifier, replacer) = Verifier::builder().trust(issuer.clone()).build_replaceable().expect("a verifier");
+        replacer.shadow(Verifier::builder().trust(issuer), 1).expect("a shadow policy");
         let token = async |_: HeaderMap| {
             axum::Json(serde_json::json!({ "access_token": "t", "token_type": "Bearer", "expires_in": 300 }))
         };

@@ -119,8 +119,6 @@ impl RevocationStream {
     /// fn publish(stream: &RevocationStream, issuer: impl RevocationLog) -> Result<RevocationPublisher, ConfigError> {
     ///     stream.publish(issuer) // a clone of countersign_issuer::Issuer
     /// }
-    /// # let _ = publish::<std::sync::Arc<dyn Never>>;
-    /// # trait Never: RevocationLog {}
     /// ```
     ///
     /// # Errors
