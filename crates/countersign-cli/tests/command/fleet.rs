@@ -11,7 +11,7 @@ use countersign::key::{Algorithm, KeySet, KeySource};
 use countersign::mint::Signer;
 use countersign::policy::Policy;
 use countersign::prelude::*;
-use countersign::reload::{BundledPolicy, PolicyBundle};
+use countersign::reload::{BundledPolicy, PolicyBundle, PolicyFile, ShadowPolicy, WatchedPolicy};
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
 use serde_json::Value;
@@ -113,6 +113,70 @@ async fn s14_05_s14_06_of_fifty_services_the_three_that_differ_are_found_with_th
     let mut arguments = vec!["fleet", "diff", "--plane", &*url];
     arguments.extend_from_slice(&except);
     assert_eq!(countersign(&arguments, "").stdout, "the policies are equal\n");
+}
+
+/// S14.05, S14.07: the counts of both instances are added up, and the exit code tells whether anybody is concerned.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_07_fleet_shadow_adds_up_whom_the_next_policy_would_refuse_or_admit() {
+    let issuer = TestIssuer::with_system_clock();
+    let now = file("policy", &policy(&issuer, ""));
+    let next = |audience: &str, more: &str| {
+        file("next", &policy(&issuer, more).replace("audience = \"shop\"", &format!("audience = {audience:?}")))
+    };
+    let start = |next: &TempFile| {
+        let shadow = ShadowPolicy::from_file(next.path()).one_in(1);
+        PolicyFile::new(now.path()).shadow(shadow).build().expect("a policy")
+    };
+    let reports = |policies: &[WatchedPolicy]| -> Vec<TempFile> {
+        let report = |(number, policy): (usize, &WatchedPolicy)| {
+            let member = FleetMember::new("orders", policy).instance(format!("orders-{number}"));
+            file("report", &member.report().to_json())
+        };
+        policies.iter().enumerate().map(report).collect()
+    };
+    let shadow = |reports: &[TempFile], more: &[&str]| {
+        let mut arguments = vec!["fleet", "shadow"];
+        arguments.extend(reports.iter().flat_map(|report| ["--report", report.path()]));
+        arguments.extend_from_slice(more);
+        countersign(&arguments, "")
+    };
+    let other = next("till", "");
+    let both = [start(&other), start(&other)];
+    for policy in &both {
+        assert!(policy.verifier().verify(&issuer.token().audience("shop").sign()).await.is_ok());
+        assert!(policy.verifier().verify(&issuer.token().audience("till").sign()).await.is_err());
+    }
+    let files = reports(&both);
+    let found = shadow(&files, &["--json"]);
+    assert_form("fleet_shadow", &found.json());
+    let one = &found.json()["services"][0];
+    assert_eq!((found.code, &one["instances"], &one["compared"]), (1, &Value::from(2), &Value::from(4)), "{one}");
+    for direction in ["newly_refused", "newly_admitted"] {
+        assert_eq!(one[direction], serde_json::json!({ "wrong_audience": 2 }), "{direction}");
+    }
+    let text = shadow(&files, &[]).stdout;
+    assert!(text.starts_with("orders, 2 instances: 4 tokens compared with policy "), "{text}");
+    assert!(text.contains("\n  2 newly refused: wrong_audience\n  2 newly admitted: wrong_audience\n"), "{text}");
+
+    // A policy that changes nothing for these callers, then one that nobody was compared with, and no shadow at all.
+    let lenient = next("shop", "leeway_seconds = 60");
+    let same = [start(&lenient)];
+    let untried = shadow(&reports(&same), &["--json"]);
+    assert_eq!((untried.code, &untried.json()["same"]), (3, &Value::from(false)));
+    assert!(same[0].verifier().verify(&issuer.token().audience("shop").sign()).await.is_ok());
+    let tried = shadow(&reports(&same), &["--json"]);
+    assert_eq!((tried.code, &tried.json()["same"]), (0, &Value::from(true)));
+    let none = PolicyFile::new(now.path()).build().expect("a policy");
+    let without = shadow(&reports(&[none]), &[]);
+    assert_eq!((without.code, &*without.stdout), (3, "orders, 1 instance: no shadow policy\n"));
+
+    // A report of a stranger.
+    let forged = both[0].shadow().expect("set");
+    let report = FleetMember::new("orders", &both[0]).report().to_json();
+    assert!(report.contains(&forged.fingerprint.expect("compared")));
+    let forged = report.replace("\"wrong_audience\":1", "\"\\u001b[31m\":1");
+    let refused = shadow(&[file("forged", &forged)], &[]);
+    assert!(refused.code == 2 && refused.stderr.contains("codes that are none"), "{}", refused.stderr);
 }
 
 /// Instances of a service whose bundles are signed by one key.

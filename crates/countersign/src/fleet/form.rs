@@ -5,6 +5,7 @@ use countersign_core::integration::{has_unique_names, visible_text};
 use serde::{Deserialize, Serialize};
 
 use super::report::FleetReport;
+use crate::reload::ShadowReport;
 
 /// The longest report that a plane takes, in bytes. One without its policy has about a kilobyte.
 pub const MAX_REPORT_BYTES: usize = 64 * 1024;
@@ -20,6 +21,9 @@ pub(super) const MAX_LISTED: usize = 64;
 
 /// The longest name, in characters: of a service, an instance, a version, an issuer.
 const MAX_NAME_CHARS: usize = 256;
+
+/// The longest code, in bytes.
+const MAX_CODE_BYTES: usize = 64;
 
 /// The longest reason in words, in characters.
 const MAX_REASON_CHARS: usize = 512;
@@ -70,6 +74,9 @@ impl FleetReport {
         if report.issuers.len().max(report.weakenings.len()) > MAX_LISTED {
             return Err(fault(format!("has more than {MAX_LISTED} issuers or weakenings")));
         }
+        if report.shadow.as_ref().is_some_and(|shadow| !has_codes(shadow)) {
+            return Err(fault("has a shadow with codes that are none".to_owned()));
+        }
         report.make_visible();
         Ok(report)
     }
@@ -86,12 +93,26 @@ impl FleetReport {
             cut(&mut bundle.source, MAX_REASON_CHARS);
             bundle.last_good_error.iter_mut().for_each(|reason| cut(reason, MAX_REASON_CHARS));
         }
+        if let Some(shadow) = &mut self.shadow {
+            cut(&mut shadow.source, MAX_REASON_CHARS);
+            shadow.fingerprint.iter_mut().for_each(|fingerprint| cut(fingerprint, MAX_NAME_CHARS));
+            shadow.error.iter_mut().for_each(|error| cut(error, MAX_REASON_CHARS));
+        }
         if let Some(refusal) = &mut self.refusal {
             cut(&mut refusal.field, MAX_NAME_CHARS);
             refusal.code.iter_mut().for_each(|code| cut(code, MAX_NAME_CHARS));
             cut(&mut refusal.problem, MAX_REASON_CHARS);
         }
     }
+}
+
+/// Returns whether a shadow counts by codes: a few words of lower case letters.
+fn has_codes(shadow: &ShadowReport) -> bool {
+    let is_code = |code: &String| {
+        (1..=MAX_CODE_BYTES).contains(&code.len()) && code.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_')
+    };
+    let all = [&shadow.newly_refused, &shadow.newly_admitted];
+    all.iter().all(|counts| counts.len() <= MAX_LISTED && counts.keys().all(is_code))
 }
 
 fn cut(text: &mut String, max_chars: usize) {

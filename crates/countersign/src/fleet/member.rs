@@ -10,7 +10,8 @@ use countersign_core::verify::Verifier;
 use super::form::MAX_LISTED;
 use super::observed::{self, Observed};
 use super::report::{FleetReport, ReportedRevocations};
-use crate::reload::{BundledPolicy, WatchedPolicy};
+use crate::reload::{BundledPolicy, ShadowReport, WatchedPolicy};
+use crate::revocation::RevocationList;
 
 /// This process as an instance of a service, which reports what it has in force. Clones count their reports together.
 ///
@@ -88,6 +89,14 @@ impl ReportedPolicy {
         }
     }
 
+    fn shadow(&self) -> Option<ShadowReport> {
+        match &self.0 {
+            Kind::Plain(_) => None,
+            Kind::Watched(policy) => policy.shadow(),
+            Kind::Bundled(policy) => policy.shadow(),
+        }
+    }
+
     /// A policy as data names its own fields; a verifier's issuers say what is weakened.
     fn weakenings(&self) -> Vec<String> {
         match &self.0 {
@@ -146,6 +155,34 @@ impl FleetMember {
         self
     }
 
+    /// Reports the age of this list of revocations, if a feed keeps it up to date. It is too old while statuses are unknown.
+    ///
+    /// ```
+    /// use std::{sync::Arc, time::Duration};
+    /// use countersign::fleet::FleetMember;
+    /// use countersign::prelude::*;
+    /// use countersign::revocation::RevocationList;
+    ///
+    /// let verifier = Verifier::new(oidc("https://id.example.com").audience("orders"))?;
+    /// let list = Arc::new(RevocationList::new());
+    /// let feed = list.feed(Duration::from_secs(10));
+    /// let member = FleetMember::new("orders", &verifier).revocation_list(&list);
+    /// assert_eq!(member.report().revocations.map(|state| state.is_too_old), Some(true));
+    /// feed.confirm();
+    /// assert_eq!(member.report().revocations.map(|state| state.is_too_old), Some(false));
+    /// # Ok::<(), countersign::error::ConfigError>(())
+    /// ```
+    pub fn revocation_list(self, list: &Arc<RevocationList>) -> Self {
+        let (list, clock) = (Arc::clone(list), Arc::clone(self.policy.verifier().clock()));
+        let started_at = clock.elapsed();
+        self.revocations(move || {
+            let stats = list.stats();
+            // Before the first confirmation, the age is that of the instance.
+            let age = stats.age.or_else(|| (!stats.is_complete).then(|| clock.elapsed().saturating_sub(started_at)))?;
+            Some(ReportedRevocations { age_seconds: age.as_secs(), is_too_old: !stats.is_complete })
+        })
+    }
+
     /// The report of this moment, without its policy.
     #[must_use]
     pub fn report(&self) -> FleetReport {
@@ -173,6 +210,7 @@ impl FleetMember {
             weakenings,
             issuers: observed::issuers(verifier, true),
             revocations: self.revocations.as_ref().and_then(|state| state()),
+            shadow: self.policy.shadow(),
             policy: None,
         };
         report.make_visible();

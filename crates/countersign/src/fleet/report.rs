@@ -3,7 +3,7 @@
 use countersign_core::policy::CanonicalPolicy;
 use serde::{Deserialize, Serialize};
 
-use crate::reload::BundleReport;
+use crate::reload::{BundleReport, ShadowReport};
 
 /// The policy and keys that one instance of a service has in force. Nothing in it is secret.
 ///
@@ -57,6 +57,9 @@ pub struct FleetReport {
     /// The state of the revocation data, if the service has any.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revocations: Option<ReportedRevocations>,
+    /// The differences that a shadow policy would make, if the policy has one beside it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<ShadowReport>,
     /// The rules in force, field by field, if they were asked for.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub policy: Option<CanonicalPolicy>,

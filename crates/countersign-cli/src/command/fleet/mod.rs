@@ -1,6 +1,7 @@
 //! `countersign fleet`: what the services of a fleet have in force.
 
 mod diff;
+mod shadow;
 mod sources;
 mod status;
 
@@ -22,6 +23,8 @@ enum Action {
     Status(status::Arguments),
     /// Show which fields of the policies differ. Exit code 1 if any does
     Diff(diff::Arguments),
+    /// Show whom the next policy would refuse or admit, by the shadow policies of the services. Exit code 1 if anybody
+    Shadow(shadow::Arguments),
 }
 
 impl Arguments {
@@ -29,6 +32,7 @@ impl Arguments {
         match self.action {
             Action::Status(arguments) => arguments.run(),
             Action::Diff(arguments) => arguments.run(),
+            Action::Shadow(arguments) => arguments.run(),
         }
     }
 }

@@ -91,7 +91,7 @@ fn print_group(group: &Group) -> Result<(), Failure> {
 }
 
 /// A policy in words.
-fn in_force(revision: Option<u64>, fingerprint: &str) -> String {
+pub(super) fn in_force(revision: Option<u64>, fingerprint: &str) -> String {
     let short = short(fingerprint);
     revision.map_or_else(|| format!("policy {short}"), |revision| format!("revision {revision} ({short})"))
 }
