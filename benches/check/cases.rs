@@ -17,19 +17,17 @@ use countersign::audit::{AuditEvent, AuditLog, AuditSink};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::guard::require;
+use countersign::outbound::AttachTokenLayer;
 use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
-use countersign::outbound::AttachTokenLayer;
 use countersign_benches::bound::Bound;
-use countersign_benches::edge::{self, AlwaysPermits};
+use countersign_benches::edge;
 use countersign_benches::refused::{self, Refused};
-use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
 use countersign_core::authz::scope;
 use countersign_core::key::Algorithm;
 use countersign_gateway::{Edge, ExtAuthz, ForwardAuth};
-use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use http::header::AUTHORIZATION;
 use http::{HeaderValue, Request, Response};
 use tower_layer::Layer;
@@ -113,14 +111,12 @@ fn hits() -> Vec<Case> {
     };
     let (denied, allowed) = (AuditLog::new("orders", Lines), AuditLog::new("orders", Lines).allowed());
     let audits = vec![
-        Case::new("hit, layer with an audit log of refusals, over the layer", calls(audited(denied).layer(Bare), &tokens))
-            .over(calls(layer.layer(Bare), &tokens)),
+        Case::new(
+            "hit, layer with an audit log of refusals, over the layer",
+            calls(audited(denied).layer(Bare), &tokens),
+        )
+        .over(calls(layer.layer(Bare), &tokens)),
         Case::new("hit, layer with an event as JSON, over the layer", calls(audited(allowed).layer(Bare), &tokens))
-            .over(calls(layer.layer(Bare), &tokens)),
-    ];
-    let revocable = revoked::layer(verifier.clone());
-    let lists = vec![
-        Case::new("hit, layer with 100 thousand revoked identifiers, over the layer", calls(revocable.layer(Bare), &tokens))
             .over(calls(layer.layer(Bare), &tokens)),
     ];
     let Ok(mut response) = now(layer.layer(Echo).call(request(&tokens[0])));
@@ -131,7 +127,7 @@ fn hits() -> Vec<Case> {
     let mut next = in_turn(tokens);
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
-    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).chain(lists).collect()
+    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
 }
 
 /// Makes each event a line, and throws it away.
@@ -176,18 +172,17 @@ fn gateway() -> Vec<Case> {
             (request, edge::frame(&edge::check_request(token)))
         })
         .collect();
-    let always = Router::new().route_service(edge::CHECK_METHOD, AuthorizationServer::new(AlwaysPermits));
     vec![
         Case::new(
             "gateway, forward-auth, over a handler that permits",
             checked(ForwardAuth::new(gateway.clone(), Edge::Nginx).router(), checks.clone(), SUBJECT.len()),
         )
         .over(checked(Router::new().fallback(async || ()), checks, 0)),
+        // Not over a method that permits: that one reads the whole check, into maps whose order differs from run to run.
         Case::new(
-            "gateway, ext_authz, over a method that permits",
-            checked(ExtAuthz::new(gateway).router(), frames.clone(), SUBJECT.len()),
-        )
-        .over(checked(always, frames, 0)),
+            "gateway, ext_authz, with its method",
+            checked(ExtAuthz::new(gateway).router(), frames, SUBJECT.len()),
+        ),
     ]
 }
 

@@ -6,7 +6,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use countersign_core::clock::{Clock, FixedClock, UnixTime};
+#[cfg(feature = "txn")]
+use countersign_core::clock::UnixTime;
+use countersign_core::clock::{Clock, FixedClock};
 use countersign_core::error::VerifyError;
 use countersign_core::integration::verify_presented;
 use countersign_core::key::{Algorithm, KeySet, KeySource, StaticKeys};
