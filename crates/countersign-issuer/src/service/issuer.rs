@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-#[cfg(feature = "txn")]
+#[cfg(any(feature = "metrics", feature = "otel"))]
 use countersign_core::clock::UnixTime;
 use countersign_core::clock::{Clock, FixedClock};
 use countersign_core::error::VerifyError;
