@@ -6,6 +6,7 @@ use axum::Router;
 use axum::http::{HeaderMap, Method};
 use countersign::app::RouteTable;
 use countersign::outbound::ClientCredentials;
+use countersign::policy::Policy;
 use countersign::prelude::*;
 use countersign::secret::Secret;
 use countersign_gateway::{
@@ -47,20 +48,35 @@ async fn s15_02_a_token_service_that_hangs_holds_few_requests_and_none_for_long(
     let hanging = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
     let endpoint = format!("http://{}/token", hanging.local_addr().expect("bound"));
     let issuer = TestIssuer::with_system_clock();
-    let source = || ClientCredentials::from_token_endpoint(&endpoint).client("gateway", Secret::from("s"));
-    let swap = Swap::exchanged("/orders", "https://orders.internal", "orders", source()).expect("a swap");
-    let gateway = gateway(&issuer, [swap.max_waiting(8).timeout(Duration::from_secs(2))]);
-    let start = Instant::now();
-    let mut calls = tokio::task::JoinSet::new();
-    for n in 0..40 {
-        let (gateway, issuer) = (gateway.clone(), issuer.clone());
-        calls.spawn(async move { (asks(&gateway, &issuer, &format!("user-{n}")).await, start.elapsed()) });
+    let source = ClientCredentials::from_token_endpoint(&endpoint).client("gateway", Secret::from("s"));
+    let exchange = Swap::exchanged("/orders", "https://orders.internal", "orders", source).expect("a swap");
+    let secret = std::env::temp_dir().join(format!("cs-gateway-hanging-secret-{}", std::process::id()));
+    std::fs::write(&secret, "s").expect("a file");
+    let policy = serde_json::json!({
+        "issuers": [{ "issuer": issuer.name(), "audience": "orders", "keys": { "inline": issuer.jwks() } }],
+        "transactions": { "trust_domain": "shop.example", "keys": { "inline": issuer.jwks() } },
+        "outbound": [{
+            "origin": "https://orders.internal", "token_endpoint": endpoint, "client": "gateway",
+            "secret_file": secret, "audience": "orders",
+        }],
+    });
+    let policy = Policy::from_json(&policy.to_string()).expect("a policy");
+    let begin = Swap::with_transaction("/orders", &policy.outbound[0], "orders:place", &policy).expect("a swap");
+    for swap in [exchange, begin] {
+        let gateway = gateway(&issuer, [swap.max_waiting(8).timeout(Duration::from_secs(2))]);
+        let start = Instant::now();
+        let mut calls = tokio::task::JoinSet::new();
+        for n in 0..40 {
+            let (gateway, issuer) = (gateway.clone(), issuer.clone());
+            calls.spawn(async move { (asks(&gateway, &issuer, &format!("user-{n}")).await, start.elapsed()) });
+        }
+        let answers = calls.join_all().await;
+        assert!(answers.iter().all(|(status, _)| *status == 503), "{answers:?}");
+        let waited = answers.iter().filter(|(_, after)| *after >= Duration::from_secs(2)).count();
+        assert!((1..=8).contains(&waited), "{waited} of 40 waited");
+        assert!(answers.iter().all(|(_, after)| *after < Duration::from_secs(8)), "{answers:?}");
     }
-    let answers = calls.join_all().await;
-    assert!(answers.iter().all(|(status, _)| *status == 503), "{answers:?}");
-    let waited = answers.iter().filter(|(_, after)| *after >= Duration::from_secs(2)).count();
-    assert!((1..=8).contains(&waited), "{waited} of 40 waited");
-    assert!(answers.iter().all(|(_, after)| *after < Duration::from_secs(8)), "{answers:?}");
+    std::fs::remove_file(secret).expect("removed");
     drop(hanging);
 }
 

@@ -37,7 +37,7 @@ pub const ORDERS: [Order; 9] = [
     Order { krate: APIKEY, modules: "form pepper store error key ring check keys router" },
     Order {
         krate: GATEWAY,
-        modules: "octets target identity problem request decision attach begin counts exchange mint swap reach rules gateway metrics decide edge config",
+        modules: "octets target identity problem request decision attach waits begin counts exchange mint swap reach rules gateway metrics decide edge config",
     },
     Order { krate: POSTGRES, modules: "tls settings connection" },
     Order { krate: REDIS, modules: "settings link replays revocations" },

@@ -12,6 +12,7 @@ use tower::Layer as _;
 
 use crate::attach::{Captured, SwapRefusal, attached, call};
 use crate::problem;
+use crate::waits::Waits;
 
 /// The token service, and the gateway's own tokens for the next service.
 #[derive(Clone)]
@@ -20,6 +21,7 @@ pub(crate) struct Begin {
     scope: String,
     transactions: TransactionClient,
     own: AttachToken<Captured>,
+    pub(crate) waits: Waits,
 }
 
 impl Begin {
@@ -35,7 +37,7 @@ impl Begin {
         let own = AttachTokenLayer::builder().config(&own).build()?.layer(Captured);
         let verifier = TransactionVerifier::builder_for(policy, keys::from_config)?.build()?;
         let transactions = TransactionClient::from_config(token, policy, verifier)?;
-        Ok(Begin { origin: token.origin.clone(), scope: scope.to_owned(), transactions, own })
+        Ok(Begin { origin: token.origin.clone(), scope: scope.to_owned(), transactions, own, waits: Waits::default() })
     }
 
     pub(crate) fn trust_domain(&self) -> &str {
@@ -56,12 +58,13 @@ impl Begin {
         let mut request = call(&self.origin, method, path)?;
         let details = json!({ "method": method.as_str(), "route": route });
         let new = NewTransaction::new(self.scope.as_str()).details(details);
-        let transaction = self.transactions.begin(extensions, new).await.map_err(SwapRefusal::Outbound)?;
+        let transaction = self.waits.within(caller, self.transactions.begin(extensions, new)).await;
+        let transaction = transaction.map_err(SwapRefusal::Outbound)?;
         let own = &caller.grants().scopes;
         if !transaction.scopes().all(|scope| own.contains(scope)) {
             return Err(SwapRefusal::unsuitable("it has a scope that the client's token does not have"));
         }
         request.extensions_mut().insert(transaction);
-        attached(&self.own, request).await.map_err(SwapRefusal::Outbound)
+        self.waits.within(caller, attached(&self.own, request)).await.map_err(SwapRefusal::Outbound)
     }
 }

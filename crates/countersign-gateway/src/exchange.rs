@@ -1,16 +1,13 @@
 //! The exchange of the client's token at a token service (RFC 8693).
 
-use std::future::{Future, poll_fn};
-use std::pin::pin;
 use std::sync::Arc;
-use std::task::Poll;
 use std::time::Duration;
 
 use countersign::authenticate::CallerToken;
-use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundBuilder, OutboundError};
+use countersign::outbound::{AttachToken, AttachTokenLayer, OutboundBuilder};
 use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::ConfigError;
-use countersign_core::integration::{DigestCache, DigestKey, OccupancyBudget, OverBudget, Standing, decode_base64url};
+use countersign_core::integration::{DigestCache, DigestKey, decode_base64url};
 use countersign_core::verify::Verified;
 use http::{HeaderMap, Method, header};
 use serde::Deserialize;
@@ -20,15 +17,10 @@ use tower::Layer as _;
 use crate::attach::{Captured, SwapRefusal, attached, call};
 use crate::counts::SwapOutcome;
 use crate::problem;
+use crate::waits::Waits;
 
 /// The longest lifetime of an internal token, in seconds.
 const MAX_LIFETIME_SECONDS: u64 = 120;
-
-/// The most requests of a swap that wait for a token.
-const MAX_WAITING: u32 = 2048;
-
-/// The longest wait of a request for a token.
-const MAX_WAIT: Duration = Duration::from_secs(10);
 
 /// The memory for the claims of exchanged tokens, of each swap, in bytes.
 const CLAIMS_BYTES: usize = 4 * 1024 * 1024;
@@ -45,9 +37,7 @@ pub(crate) struct Exchange {
     pub(crate) may_bind: bool,
     /// The client that stands for the actor.
     pub(crate) client_as_actor: Option<String>,
-    /// By the issuer of the caller, so that tokens of one leave room for those of others.
-    pub(crate) waiting: OccupancyBudget,
-    pub(crate) timeout: Duration,
+    pub(crate) waits: Waits,
     #[cfg_attr(not(any(feature = "metrics", feature = "otel")), allow(dead_code, reason = "it has the numbers"))]
     layer: AttachTokenLayer,
     client: AttachToken<Captured>,
@@ -67,8 +57,7 @@ impl Exchange {
             audience: audience.to_owned(),
             may_bind: true,
             client_as_actor: None,
-            waiting: OccupancyBudget::new(MAX_WAITING),
-            timeout: MAX_WAIT,
+            waits: Waits::default(),
             client: layer.layer(Captured),
             layer,
             claims: Arc::new((DigestKey::random(), DigestCache::new(CLAIMS_BYTES, MEAN_CLAIMS))),
@@ -89,8 +78,7 @@ impl Exchange {
         }
         let mut request = call(&self.origin, method, path)?;
         request.extensions_mut().insert(token.clone());
-        let exchanged = tokio::time::timeout(self.timeout, self.waited_for(caller, attached(&self.client, request)));
-        let exchanged = exchanged.await.unwrap_or_else(|_| Err(OutboundError::unavailable("no token in time", None)));
+        let exchanged = self.waits.within(caller, attached(&self.client, request)).await;
         let headers = exchanged.map_err(SwapRefusal::Outbound)?;
         let (scheme, token) = headers
             .get(header::AUTHORIZATION)
@@ -105,26 +93,6 @@ impl Exchange {
         match self.fault(&claims, caller) {
             Some(fault) => Err(SwapRefusal::unsuitable(fault)),
             None => Ok((headers, outcome)),
-        }
-    }
-
-    /// The result of an exchange. If it is not there at once, it takes a place.
-    async fn waited_for<T>(
-        &self,
-        caller: &Verified,
-        exchange: impl Future<Output = Result<T, OutboundError>>,
-    ) -> Result<T, OutboundError> {
-        let mut exchange = pin!(exchange);
-        match poll_fn(|context| Poll::Ready(exchange.as_mut().poll(context))).await {
-            Poll::Ready(result) => result,
-            Poll::Pending => {
-                let place = self.waiting.acquire(caller.issuer(), Standing::Known);
-                let too_many = |over: OverBudget| {
-                    OutboundError::unavailable("too many requests wait for a token", Some(over.retry_after))
-                };
-                let _place = place.map_err(too_many)?;
-                exchange.await
-            }
         }
     }
 

@@ -64,6 +64,7 @@ mod request;
 mod rules;
 mod swap;
 mod target;
+mod waits;
 
 #[cfg(feature = "config")]
 pub use config::WatchedGateway;

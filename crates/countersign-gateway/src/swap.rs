@@ -8,7 +8,7 @@ use countersign::integration::Sampler;
 use countersign::outbound::{AttachTokenLayer, OutboundBuilder, OutboundErrorKind, TokenSource};
 use countersign_core::clock::{Clock as _, SystemClock};
 use countersign_core::error::{ConfigError, Fault};
-use countersign_core::integration::{OccupancyBudget, safe_text};
+use countersign_core::integration::safe_text;
 use countersign_core::policy::{OutboundConfig, Policy};
 use countersign_core::verify::Verified;
 use http::{Extensions, HeaderMap, Method};
@@ -20,6 +20,7 @@ use crate::exchange::Exchange;
 #[cfg(feature = "issuer")]
 use crate::mint::{InternalToken, Minter};
 use crate::problem::Problem;
+use crate::waits::Waits;
 
 /// A swap: for the routes below a prefix, the client's credential is replaced by a token of the next service.
 ///
@@ -128,8 +129,8 @@ impl Swap {
     /// minted tokens.
     #[must_use]
     pub fn max_waiting(mut self, most: u32) -> Self {
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.waiting = OccupancyBudget::new(most);
+        if let Some(waits) = self.waits_mut() {
+            waits.set_places(most);
         }
         self
     }
@@ -138,8 +139,8 @@ impl Swap {
     /// tokens.
     #[must_use]
     pub fn timeout(mut self, timeout: Duration) -> Self {
-        if let Some(exchange) = self.exchange_mut() {
-            exchange.timeout = timeout;
+        if let Some(waits) = self.waits_mut() {
+            waits.set_timeout(timeout);
         }
         self
     }
@@ -152,6 +153,15 @@ impl Swap {
             exchange.client_as_actor = Some(client.into());
         }
         self
+    }
+
+    fn waits_mut(&mut self) -> Option<&mut Waits> {
+        match &mut self.tokens {
+            Tokens::Exchanged(exchange) => Some(&mut exchange.waits),
+            #[cfg(feature = "issuer")]
+            Tokens::Minted(_) => None,
+            Tokens::Begun(begin) => Some(&mut begin.waits),
+        }
     }
 
     fn exchange_mut(&mut self) -> Option<&mut Exchange> {
