@@ -20,7 +20,7 @@ pub enum IdentifierKind {
     Session,
 }
 
-/// The session (`sid`) of a token. [`session_identifier`] returns it.
+/// The session (`sid`) of a token; [`session_identifier`](crate::integration::session_identifier) returns it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SessionIdentifier {
     /// The token names no session.
