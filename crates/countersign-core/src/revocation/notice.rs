@@ -86,12 +86,51 @@ struct Form<'t> {
     until: Option<u64>,
 }
 
+impl RevokedTokens {
+    /// The kind in a word, for logs: `token`, `session`, `subject`, `client` or `all`.
+    #[must_use]
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            RevokedTokens::Token(_) => "token",
+            RevokedTokens::Session(_) => "session",
+            RevokedTokens::Subject(..) => "subject",
+            RevokedTokens::Client(..) => "client",
+            RevokedTokens::All(_) => "all",
+        }
+    }
+}
+
 impl RevocationNotice {
+    /// Revokes these tokens of `issuer`, all of which expire by `expires_at`. Times are rounded up to whole seconds.
+    ///
+    /// # Errors
+    /// [`InvalidNotice`] if a name is empty or longer than 1,024 bytes. So are the errors of the other constructors.
+    pub fn new(issuer: &str, mut tokens: RevokedTokens, expires_at: UnixTime) -> Result<Self, InvalidNotice> {
+        if let RevokedTokens::Subject(_, before) | RevokedTokens::Client(_, before) | RevokedTokens::All(before) =
+            &mut tokens
+        {
+            *before = rounded_up(*before);
+        }
+        let (member, name) = match &tokens {
+            RevokedTokens::Token(id) => ("jti", &**id),
+            RevokedTokens::Session(id) => ("sid", &**id),
+            RevokedTokens::Subject(subject, _) => ("sub", &**subject),
+            RevokedTokens::Client(client, _) => ("client_id", &**client),
+            RevokedTokens::All(_) => ("iss", issuer),
+        };
+        for (member, name) in [("iss", issuer), (member, name)] {
+            if name.is_empty() || name.len() > MAX_NAME_BYTES {
+                return Err(InvalidNotice(format!("{member} is empty or longer than {MAX_NAME_BYTES} bytes")));
+            }
+        }
+        Ok(RevocationNotice { issuer: issuer.into(), tokens, expires_at: rounded_up(expires_at) })
+    }
+
     /// Revokes the token that `issuer` identifies by `token_id` (`jti`) and that expires at `expires_at`; pass
     /// [`UnixTime::MAX`] if the expiry is unknown.
     ///
     /// # Errors
-    /// [`InvalidNotice`] if a name is empty or longer than 1,024 bytes. So are the errors of the other constructors.
+    /// As [`new`](Self::new).
     pub fn token(issuer: &str, token_id: &str, expires_at: UnixTime) -> Result<Self, InvalidNotice> {
         RevocationNotice::new(issuer, RevokedTokens::Token(token_id.into()), expires_at)
     }
@@ -99,7 +138,7 @@ impl RevocationNotice {
     /// Revokes the tokens of the session `session_id` (`sid`), all of which expire by `expires_at`.
     ///
     /// # Errors
-    /// As [`token`](Self::token).
+    /// As [`new`](Self::new).
     pub fn session(issuer: &str, session_id: &str, expires_at: UnixTime) -> Result<Self, InvalidNotice> {
         RevocationNotice::new(issuer, RevokedTokens::Session(session_id.into()), expires_at)
     }
@@ -107,35 +146,35 @@ impl RevocationNotice {
     /// Revokes the tokens of `subject` that were issued before `issued_before`, all of which expire by `expires_at`.
     ///
     /// # Errors
-    /// As [`token`](Self::token).
+    /// As [`new`](Self::new).
     pub fn subject(
         issuer: &str,
         subject: &str,
         issued_before: UnixTime,
         expires_at: UnixTime,
     ) -> Result<Self, InvalidNotice> {
-        RevocationNotice::new(issuer, RevokedTokens::Subject(subject.into(), rounded_up(issued_before)), expires_at)
+        RevocationNotice::new(issuer, RevokedTokens::Subject(subject.into(), issued_before), expires_at)
     }
 
     /// Revokes the tokens that were issued to `client_id` before `issued_before`, all of which expire by `expires_at`.
     ///
     /// # Errors
-    /// As [`token`](Self::token).
+    /// As [`new`](Self::new).
     pub fn client(
         issuer: &str,
         client_id: &str,
         issued_before: UnixTime,
         expires_at: UnixTime,
     ) -> Result<Self, InvalidNotice> {
-        RevocationNotice::new(issuer, RevokedTokens::Client(client_id.into(), rounded_up(issued_before)), expires_at)
+        RevocationNotice::new(issuer, RevokedTokens::Client(client_id.into(), issued_before), expires_at)
     }
 
     /// Revokes all tokens of `issuer` that were issued before `issued_before`, all of which expire by `expires_at`.
     ///
     /// # Errors
-    /// As [`token`](Self::token).
+    /// As [`new`](Self::new).
     pub fn all(issuer: &str, issued_before: UnixTime, expires_at: UnixTime) -> Result<Self, InvalidNotice> {
-        RevocationNotice::new(issuer, RevokedTokens::All(rounded_up(issued_before)), expires_at)
+        RevocationNotice::new(issuer, RevokedTokens::All(issued_before), expires_at)
     }
 
     /// Reads the JSON form: `iss`, one of `jti`, `sid`, `sub` and `client_id`, or none for all tokens, `before` with all but
@@ -214,22 +253,6 @@ impl RevocationNotice {
     #[must_use]
     pub fn expires_at(&self) -> UnixTime {
         self.expires_at
-    }
-
-    fn new(issuer: &str, tokens: RevokedTokens, expires_at: UnixTime) -> Result<Self, InvalidNotice> {
-        let (member, name) = match &tokens {
-            RevokedTokens::Token(id) => ("jti", &**id),
-            RevokedTokens::Session(id) => ("sid", &**id),
-            RevokedTokens::Subject(subject, _) => ("sub", &**subject),
-            RevokedTokens::Client(client, _) => ("client_id", &**client),
-            RevokedTokens::All(_) => ("iss", issuer),
-        };
-        for (member, name) in [("iss", issuer), (member, name)] {
-            if name.is_empty() || name.len() > MAX_NAME_BYTES {
-                return Err(InvalidNotice(format!("{member} is empty or longer than {MAX_NAME_BYTES} bytes")));
-            }
-        }
-        Ok(RevocationNotice { issuer: issuer.into(), tokens, expires_at: rounded_up(expires_at) })
     }
 }
 

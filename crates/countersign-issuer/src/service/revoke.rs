@@ -3,9 +3,7 @@
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
-use countersign_core::revocation::{
-    ChangeFuture, LogFuture, LogPage, RevocationLog, RevocationNotice, RevokedTokens, SinkError,
-};
+use countersign_core::revocation::{ChangeFuture, LogFuture, LogPage, RevocationLog, RevocationNotice, SinkError};
 use countersign_core::verify::Verified;
 
 use super::issuer::Issuer;
@@ -50,7 +48,7 @@ impl Issuer {
     pub async fn revoke(&self, notice: RevocationNotice) -> Result<(), RevocationError> {
         let notice = self.own(notice)?;
         self.revocations().revoke("", &notice).await?;
-        audit::tokens_revoked(kind(notice.tokens()));
+        audit::tokens_revoked(notice.tokens().kind());
         Ok(())
     }
 
@@ -121,13 +119,7 @@ impl Issuer {
             return Err(RevocationError::InFuture);
         }
         let end = notice.expires_at().min(before.saturating_add(MAX_TOKEN_LIFETIME));
-        let shortened = match notice.tokens() {
-            RevokedTokens::Subject(subject, before) => RevocationNotice::subject(self.name(), subject, *before, end),
-            RevokedTokens::Client(client, before) => RevocationNotice::client(self.name(), client, *before, end),
-            RevokedTokens::All(before) => RevocationNotice::all(self.name(), *before, end),
-            _ => return Ok(notice),
-        };
-        shortened.map_err(RevocationError::Invalid)
+        RevocationNotice::new(self.name(), notice.tokens().clone(), end).map_err(RevocationError::Invalid)
     }
 }
 
@@ -138,36 +130,15 @@ impl RevocationLog for Issuer {
         Box::pin(async move {
             let unavailable = |error: StoreError| SinkError::Unavailable(error.to_string());
             let (page, end) = issuer.revocations().after(after).await.map_err(unavailable)?;
-            let notices =
-                page.notices.iter().filter_map(|stored| notice(issuer.name(), &stored.tokens, stored.expires_at));
+            let notices = page
+                .notices
+                .into_iter()
+                .filter_map(|stored| RevocationNotice::new(issuer.name(), stored.tokens, stored.expires_at).ok());
             Ok(LogPage::new(page.log, end, end >= page.last, notices.collect()))
         })
     }
 
     fn changed(&self) -> ChangeFuture {
         self.revocations().changed()
-    }
-}
-
-fn notice(issuer: &str, tokens: &RevokedTokens, expires_at: UnixTime) -> Option<RevocationNotice> {
-    let notice = match tokens {
-        RevokedTokens::Token(id) => RevocationNotice::token(issuer, id, expires_at),
-        RevokedTokens::Session(id) => RevocationNotice::session(issuer, id, expires_at),
-        RevokedTokens::Subject(subject, before) => RevocationNotice::subject(issuer, subject, *before, expires_at),
-        RevokedTokens::Client(client, before) => RevocationNotice::client(issuer, client, *before, expires_at),
-        RevokedTokens::All(before) => RevocationNotice::all(issuer, *before, expires_at),
-        _ => return None,
-    };
-    notice.ok()
-}
-
-const fn kind(tokens: &RevokedTokens) -> &'static str {
-    match tokens {
-        RevokedTokens::Token(_) => "token",
-        RevokedTokens::Session(_) => "session",
-        RevokedTokens::Subject(..) => "subject",
-        RevokedTokens::Client(..) => "client",
-        RevokedTokens::All(_) => "all",
-        _ => "other",
     }
 }

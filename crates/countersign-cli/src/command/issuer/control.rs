@@ -15,7 +15,7 @@ use axum::http::StatusCode;
 use axum::routing::post;
 use axum::{Json, Router};
 use countersign_core::clock::UnixTime;
-use countersign_core::revocation::{RevocationNotice, RevokedTokens};
+use countersign_core::revocation::RevocationNotice;
 use countersign_issuer::{Issuer, IssuerConfig, KeyState};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -195,14 +195,7 @@ pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value
 /// Revokes tokens, and returns what is revoked until when.
 fn revoke(issuer: &Issuer, notice: &str) -> Result<Value, String> {
     let notice = RevocationNotice::from_json(notice).map_err(|error| error.to_string())?;
-    let kind = match notice.tokens() {
-        RevokedTokens::Token(_) => "token",
-        RevokedTokens::Session(_) => "session",
-        RevokedTokens::Subject(..) => "subject",
-        RevokedTokens::Client(..) => "client",
-        RevokedTokens::All(_) => "all",
-        _ => "other",
-    };
+    let kind = notice.tokens().kind();
     let before = notice.issued_before().map(UnixTime::as_secs);
     let revoked = tokio::runtime::Handle::current().block_on(issuer.revoke(notice));
     revoked.map_err(|error| error.to_string())?;
