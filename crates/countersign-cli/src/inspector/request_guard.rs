@@ -1,11 +1,11 @@
 //! Accepts requests only from the inspector's own page and host name. Refuses other pages, other names (DNS rebinding) and frames.
 
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, Method, StatusCode, header};
+use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use super::state::Inspector;
-use crate::server::with_headers;
+use crate::server::{is_from_another_page, only, with_headers};
 use crate::tools::secret::is_same;
 
 /// The header with which the page proves that it was opened with the address that this run printed.
@@ -28,8 +28,7 @@ fn check(state: &Inspector, request: &Parts) -> Result<(), (StatusCode, &'static
     if request.uri.path().starts_with("/.well-known/") {
         return Ok(());
     }
-    let site = headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    if site.is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+    if is_from_another_page(headers) {
         return Err((StatusCode::FORBIDDEN, "another page sent this request\n"));
     }
     if !request.uri.path().starts_with("/api/") {
@@ -45,15 +44,6 @@ fn check(state: &Inspector, request: &Parts) -> Result<(), (StatusCode, &'static
             StatusCode::FORBIDDEN,
             "this page lacks the secret of this run; open the address that the command printed\n",
         )),
-    }
-}
-
-/// The value of a header that occurs exactly once.
-fn only<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h str> {
-    let mut values = headers.get_all(name).iter();
-    match (values.next(), values.next()) {
-        (Some(value), None) => value.to_str().ok(),
-        _ => None,
     }
 }
 

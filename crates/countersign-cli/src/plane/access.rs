@@ -9,7 +9,7 @@ use countersign::verify::Verified;
 
 use crate::exit::Failure;
 use crate::fetch::is_loopback;
-use crate::server::with_headers;
+use crate::server::{is_from_another_page, only, with_headers};
 
 /// The clients that report for services of other names.
 #[derive(Clone, Debug, Default)]
@@ -47,16 +47,13 @@ pub(crate) fn refusal(request: &Parts) -> Option<Response> {
 }
 
 fn check(request: &Parts) -> Result<(), &'static str> {
-    let mut hosts = request.headers.get_all(header::HOST).iter();
-    let host = hosts.next().and_then(|host| host.to_str().ok()).filter(|_| hosts.next().is_none());
-    let authority: axum::http::uri::Authority =
-        host.and_then(|host| host.parse().ok()).ok_or("exactly one Host header is required\n")?;
+    let host = only(&request.headers, header::HOST.as_str()).and_then(|host| host.parse().ok());
+    let authority: axum::http::uri::Authority = host.ok_or("exactly one Host header is required\n")?;
     let named = request.uri.authority().is_none_or(|named| is_loopback(named.host()));
     if !is_loopback(authority.host()) || !named {
         return Err("without a policy, this server only serves its loopback address\n");
     }
-    let site = request.headers.get("sec-fetch-site").and_then(|site| site.to_str().ok());
-    if site.is_some_and(|site| !matches!(site, "none" | "same-origin")) {
+    if is_from_another_page(&request.headers) {
         return Err("another page sent this request\n");
     }
     // Pages of browsers without that header need a preflight for this type.

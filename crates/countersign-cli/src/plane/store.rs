@@ -74,7 +74,7 @@ impl Store {
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Stores a report whose JSON form has this length. An older one than the last of its instance is left alone.
+    /// Stores a report whose JSON form has this length. One that is older than the last of its instance is ignored.
     pub(crate) fn put(
         &self,
         issuer: Option<&str>,

@@ -1,6 +1,7 @@
 //! The HTTP server of the inspector and of the token service. Every wait for a client has a limit.
 
 mod connections;
+mod head;
 mod headers;
 mod limits;
 mod listener;
@@ -9,6 +10,7 @@ mod serve;
 mod shutdown;
 mod stream;
 
+pub(crate) use head::{is_from_another_page, only};
 pub(crate) use headers::{add_headers, with_headers};
 pub(crate) use limits::Limits;
 pub(crate) use listener::Listener;

@@ -95,10 +95,10 @@ async fn s14_05_s14_06_of_fifty_services_the_three_that_differ_are_found_with_th
     assert!(!table.contains("\nservice-01  "), "only those with a finding: {table}");
 
     // The fields, compared with the policy that most have, and with the given one.
-    let alone = ["fleet", "diff", "--plane", &*url, "--json"];
-    let mut with_policy = alone.to_vec();
+    let without_policy = ["fleet", "diff", "--plane", &*url, "--json"];
+    let mut with_policy = without_policy.to_vec();
     with_policy.extend_from_slice(&["--bundle", given.path()]);
-    for arguments in [&alone[..], &with_policy] {
+    for arguments in [&without_policy[..], &with_policy] {
         let found = countersign(arguments, "");
         assert_form("fleet_diff", &found.json());
         let differences = &found.json()["differences"];
@@ -170,7 +170,7 @@ async fn s14_07_fleet_shadow_adds_up_whom_the_next_policy_would_refuse_or_admit(
     let without = shadow(&reports(&[none]), &[]);
     assert_eq!((without.code, &*without.stdout), (3, "orders, 1 instance: no shadow policy\n"));
 
-    // A report of a stranger.
+    // A report of an untrusted sender.
     let forged = both[0].shadow().expect("set");
     let report = FleetMember::new("orders", &both[0]).report().to_json();
     assert!(report.contains(&forged.fingerprint.expect("compared")));

@@ -6,7 +6,7 @@ use clap::Args;
 use countersign::policy::{CanonicalPolicy, PolicyDifference};
 use serde_json::{Value, json};
 
-use super::sources::{Expected, Found, Sources};
+use super::sources::{Expected, Found, Sources, print_unreachable};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 
@@ -89,7 +89,7 @@ impl Arguments {
                 "compared": compared,
                 "differences": differences.collect::<Vec<_>>(),
                 "missing": names(&missing),
-                "unreachable": unreachable.iter().map(|one| json!({ "url": one.url, "problem": one.problem })).collect::<Vec<_>>(),
+                "unreachable": unreachable,
             }))?;
             return Ok(exit);
         }
@@ -99,9 +99,7 @@ impl Arguments {
             let line = format!("{name}: its policy is missing; ask its route with ?policy, or a plane");
             output::line(&toned(Tone::Doubt, &line))?;
         }
-        for one in &unreachable {
-            output::line(&toned(Tone::Bad, &output::safe(&format!("{}: {}", one.url, one.problem))))?;
-        }
+        print_unreachable(&unreachable)?;
         Ok(exit)
     }
 

@@ -8,7 +8,7 @@ use countersign::reload::ShadowReport;
 use serde::Serialize;
 use serde_json::json;
 
-use super::sources::{Found, Sources};
+use super::sources::{Found, Sources, print_unreachable};
 use super::status::in_force;
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
@@ -57,8 +57,6 @@ impl Arguments {
             true => Exit::Undecided,
         };
         if self.json {
-            let unreachable: Vec<_> =
-                unreachable.iter().map(|one| json!({ "url": one.url, "problem": one.problem })).collect();
             output::json(&json!({
                 "same": exit == Exit::Done,
                 "services": services,
@@ -67,9 +65,7 @@ impl Arguments {
             return Ok(exit);
         }
         services.iter().try_for_each(Compared::print)?;
-        for one in &unreachable {
-            output::line(&toned(Tone::Bad, &output::safe(&format!("{}: {}", one.url, one.problem))))?;
-        }
+        print_unreachable(&unreachable)?;
         if services.is_empty() {
             output::line("no reports")?;
         }

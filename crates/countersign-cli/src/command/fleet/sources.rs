@@ -9,13 +9,14 @@ use countersign::policy::CanonicalPolicy;
 use countersign::verify::Verifier;
 use reqwest::header::{AUTHORIZATION, HeaderMap};
 use reqwest::{Method, Url};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::command::bundle::{PolicyDocument, read_document};
 use crate::exit::Failure;
 use crate::fetch::{self, ConnectionOptions};
+use crate::output::{self, Tone, toned};
 use crate::plane::{Instance, Reference};
-use crate::{input, output, runtime};
+use crate::{input, runtime};
 
 /// Timeout for the answer of a service or a plane.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -53,9 +54,16 @@ pub(super) struct Found {
 }
 
 /// A place without an answer.
+#[derive(Serialize)]
 pub(super) struct Unreachable {
-    pub(super) url: String,
-    pub(super) problem: String,
+    url: String,
+    problem: String,
+}
+
+/// A line for each place without an answer.
+pub(super) fn print_unreachable(all: &[Unreachable]) -> Result<(), Failure> {
+    all.iter()
+        .try_for_each(|one| output::line(&toned(Tone::Bad, &output::safe(&format!("{}: {}", one.url, one.problem)))))
 }
 
 /// A policy to compare with.

@@ -3,7 +3,7 @@
 use clap::Args;
 use serde_json::json;
 
-use super::sources::{Expected, Found, Sources};
+use super::sources::{Expected, Found, Sources, print_unreachable};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
 use crate::plane::{Finding, Group, Instance, assess};
@@ -42,8 +42,6 @@ impl Arguments {
             (true, false) => Exit::Undecided,
         };
         if self.json {
-            let unreachable: Vec<_> =
-                unreachable.iter().map(|one| json!({ "url": one.url, "problem": one.problem })).collect();
             output::json(&json!({
                 "agree": exit == Exit::Done,
                 "groups": groups,
@@ -58,9 +56,7 @@ impl Arguments {
         };
         let listed: Vec<&Instance> = instances.iter().filter(is_listed).collect();
         print_table(&listed)?;
-        for one in &unreachable {
-            output::line(&toned(Tone::Bad, &output::safe(&format!("{}: {}", one.url, one.problem))))?;
-        }
+        print_unreachable(&unreachable)?;
         if instances.is_empty() {
             output::line("no reports")?;
         }

@@ -39,7 +39,7 @@ fn s14_05_an_older_report_replaces_no_newer_one_and_silence_is_seen() {
     let member = FleetMember::new("orders", &verifier()).instance("1");
     let (first, second) = (member.report(), member.report());
     put(&store, None, second).expect("room");
-    put(&store, None, first).expect("left alone");
+    put(&store, None, first).expect("ignored");
     assert_eq!(store.instances(false)[0].report.sequence, 2);
     clock.advance(SILENT_AFTER);
     assert!(!store.instances(false)[0].is_silent);
