@@ -4,16 +4,6 @@
 --       revocations; the server's time in ms before they were read; 1 if nothing followed in the list; the most entries; then
 --       the revocations
 -- Returns an outcome, as `Outcome` has them, and the epoch, the list, its number and the server's time.
-
--- A server that may have lost something has another id: it is new after a start, with its data or without, and after a replica
--- became the primary.
-local replication = redis.call('INFO', 'replication')
-if not replication:find('role:master', 1, true) then
-  return redis.error_reply('READONLY a replica')
-end
-local server = replication:match('master_replid:(%w+)')
-local clock = redis.call('TIME')
-local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local state =
   redis.call('HMGET', KEYS[1], 'epoch', 'server', 'log', 'sequence', 'entries', 'beat', 'beat_at', 'last', 'filled')
 local epoch, log, sequence, entries = state[1] or '', state[3] or '', state[4] or '', tonumber(state[5] or 0)

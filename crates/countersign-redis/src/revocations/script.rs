@@ -14,9 +14,13 @@ const KEEP_UNUSED_SECONDS: &str = "600";
 /// The time for which readers may still read the epoch before.
 const KEEP_OLD_SECONDS: &str = "60";
 
-static APPEND: Text = Text::new(include_str!("append.lua"), || hash(include_str!("append.lua")));
-static FILL: Text = Text::new(include_str!("fill.lua"), || hash(include_str!("fill.lua")));
-static SWITCH: Text = Text::new(include_str!("switch.lua"), || hash(include_str!("switch.lua")));
+const APPEND_TEXT: &str = concat!(include_str!("primary.lua"), include_str!("append.lua"));
+const FILL_TEXT: &str = include_str!("fill.lua");
+const SWITCH_TEXT: &str = concat!(include_str!("primary.lua"), include_str!("switch.lua"));
+
+static APPEND: Text = Text::new(APPEND_TEXT, || hash(APPEND_TEXT));
+static FILL: Text = Text::new(FILL_TEXT, || hash(FILL_TEXT));
+static SWITCH: Text = Text::new(SWITCH_TEXT, || hash(SWITCH_TEXT));
 
 /// A script, and the name under which a server keeps it.
 struct Text {

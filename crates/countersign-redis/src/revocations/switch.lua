@@ -3,13 +3,7 @@
 -- ARGV: the old epoch, or nothing; the number of its entries that the new one has or needs not; the new epoch; the name of the
 --       durable list and its number; the number of entries; seconds for which readers may still read the old ones
 -- Returns an outcome, as `append.lua` does.
-local replication = redis.call('INFO', 'replication')
-if not replication:find('role:master', 1, true) then
-  return redis.error_reply('READONLY a replica')
-end
-local server = replication:match('master_replid:(%w+)')
-local clock = redis.call('TIME')
-local now = string.format('%.0f', clock[1] * 1000 + math.floor(clock[2] / 1000))
+now = string.format('%.0f', now)
 local old = redis.call('HMGET', KEYS[1], 'epoch')[1] or ''
 if old ~= ARGV[1] or (old ~= '' and redis.call('XLEN', KEYS[4]) ~= tonumber(ARGV[2])) then
   return { 2, old, '', '', now }
