@@ -16,7 +16,7 @@ pub(crate) struct Settings {
     pub(crate) tls: Option<TlsFiles>,
 }
 
-const UNREADABLE: &str = "the settings are not readable";
+const UNREADABLE: &str = "the settings are not readable; write name=value pairs as libpq does, such as host=/run/postgresql user=issuer, or a URL";
 
 /// The parameters that `tokio_postgres` does not read, or reads in another sense.
 const TLS_PARAMETERS: [&str; 4] = ["sslmode", "sslrootcert", "sslcert", "sslkey"];
@@ -99,19 +99,20 @@ type Parts = (Secret<String>, Vec<(String, String)>);
 
 /// Splits the form `name = value`, with `'` around values that have spaces, and `\` before a character that stands for itself.
 fn split_pairs(text: &str) -> Result<Parts, &'static str> {
-    let mut rest = String::with_capacity(text.len());
+    let mut rest = String::with_capacity(text.len() * 2); // it has the password, of which no copy is left behind
     let mut parameters = Vec::new();
     let mut left = text.trim_start();
     while !left.is_empty() {
         let (name, after) = left.split_once('=').ok_or(UNREADABLE)?;
-        let mut value = String::new();
-        let after = after.trim_start();
+        let (name, after) = (name.trim(), after.trim_start());
+        let is_of_tls = TLS_PARAMETERS.contains(&name);
+        let mut value = String::new(); // never that of a password
         let is_quoted = after.starts_with('\'');
         let mut chars = after.char_indices().skip(usize::from(is_quoted));
         let mut end = None;
         while let Some((at, char)) = chars.next() {
             match char {
-                '\\' => value.push(chars.next().ok_or(UNREADABLE)?.1),
+                '\\' => value.extend(Some(chars.next().ok_or(UNREADABLE)?.1).filter(|_| is_of_tls)),
                 '\'' if is_quoted => {
                     end = Some(at + 1);
                     break;
@@ -120,7 +121,7 @@ fn split_pairs(text: &str) -> Result<Parts, &'static str> {
                     end = Some(at);
                     break;
                 }
-                char => value.push(char),
+                char => value.extend(Some(char).filter(|_| is_of_tls)),
             }
         }
         if is_quoted && end.is_none() {
@@ -128,8 +129,7 @@ fn split_pairs(text: &str) -> Result<Parts, &'static str> {
         }
         let end = end.unwrap_or(after.len());
         let (written, next) = after.split_at_checked(end).ok_or(UNREADABLE)?;
-        let name = name.trim();
-        if TLS_PARAMETERS.contains(&name) {
+        if is_of_tls {
             parameters.push((name.to_owned(), value));
         } else {
             rest.push_str(name);
