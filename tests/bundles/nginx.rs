@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use countersign::connection::ConnectionSettings;
 use countersign::reload::PolicyBundle;
+use countersign_tests::authority::{authority, certificate};
 use countersign_tests::parts::Part;
 use countersign_tests::proxy::Proxy;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 
 use crate::world::World;
 
@@ -36,14 +36,10 @@ async fn nginx(root: &Path, certificate: &str, key: &str) -> Proxy {
 #[cfg_attr(not(has_nginx), ignore = "needs nginx: tests/peers/install")]
 async fn s14_02_bundles_come_from_nginx_over_https() {
     let world = World::new("nginx");
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority");
-    let key = KeyPair::generate().expect("a key");
-    let server = CertificateParams::new(vec!["127.0.0.1".to_owned()]).expect("parameters");
-    let server = server.signed_by(&key, &authority).expect("signed");
+    let authority = authority("authority");
+    let (certificate, key) = certificate(&authority, "127.0.0.1");
     world.write("orders.jws", &world.bundle(1, "orders"));
-    let host = nginx(&world.folder, &server.pem(), &key.serialize_pem()).await;
+    let host = nginx(&world.folder, &certificate, &key).await;
     let settings = |name: &str| {
         let url = format!("https://127.0.0.1:{}/{name}", host.port);
         world.service(PolicyBundle::from_url(url, world.pins()))

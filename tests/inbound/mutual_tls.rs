@@ -11,8 +11,9 @@ use countersign::proof::{Dpop, MutualTls, PeerCertificate, TlsPeer};
 use countersign::secret::Secret;
 use countersign::tls::{ClientCertificates, TlsListener, TlsSettings};
 use countersign_test::{BearerAuth, TestIssuer, TestKey};
+use countersign_tests::authority::{Authority, authority};
 use countersign_tests::http::{Answer, Service};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
@@ -22,16 +23,6 @@ use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs
 use tokio_rustls::rustls::{ClientConfig, HandshakeKind, RootCertStore};
 
 use crate::app::{builder, good, who};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    // OpenSSL takes a certificate whose issuer has its own name for self-signed.
-    params.distinguished_name.push(DnType::CommonName, "authority");
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
-}
 
 /// A certificate and its key.
 pub struct Identity {
@@ -84,7 +75,7 @@ impl Drop for TlsService {
 
 impl TlsService {
     async fn start(layer: AuthenticateLayer, clients: ClientCertificates) -> Self {
-        let authority = authority();
+        let authority = authority("authority");
         let own = Identity::signed_by(&authority, ExtendedKeyUsagePurpose::ServerAuth);
         let key = Secret::new(own.key.serialize_pem());
         let settings = TlsSettings::new(&own.certificate.pem(), &key, clients).expect("settings");
@@ -209,7 +200,7 @@ async fn s6_21_a_token_is_taken_from_the_client_whose_certificate_it_names() {
 #[tokio::test]
 async fn s6_21_a_layer_without_the_setting_and_a_listener_with_authorities() {
     let issuer = TestIssuer::new();
-    let clients = authority();
+    let clients = authority("authority");
     let client = Identity::signed_by(&clients, ExtendedKeyUsagePurpose::ClientAuth);
     let token = bound(&issuer, &client);
     let plain = TlsService::start(crate::app::layer(&issuer), ClientCertificates::Any).await;

@@ -15,21 +15,13 @@ use countersign::tls::{ClientCertificates, TlsListener, TlsSettings};
 use countersign_core::clock::{Clock, SystemClock};
 use countersign_issuer::{Audience, Client, Issuer};
 use countersign_test::ManualClock;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use countersign_tests::authority::{Authority, authority};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::process::Command;
 
 use crate::service::{SECRET, claims};
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority() -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, "authority");
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
-}
 
 /// A self-signed certificate of a client, and its key.
 struct Identity {
@@ -97,7 +89,7 @@ impl World {
         let certificates = ReadCertificateLayer::new(MutualTls::of_connection()).expect("a layer");
         let app = Router::new().route("/who", get(who)).layer(layer).merge(issuer.router().layer(certificates));
 
-        let authority = authority();
+        let authority = authority("authority");
         let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
         params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
         let key = KeyPair::generate().expect("a key");

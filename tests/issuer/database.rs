@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use countersign_core::secret::Secret;
 use countersign_issuer::PostgresStore;
+use countersign_tests::authority::{authority, certificate};
 use countersign_tests::peers::{Postgres, PostgresTls};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
+use countersign_tests::redis::free_port;
 
 use crate::fresh::{clock, verifier};
 use crate::store::{is_active, issuer, mint};
@@ -47,29 +48,10 @@ async fn s15_10_a_key_revoked_in_the_database_is_refused_at_once_by_an_instance_
     }
 }
 
-fn authority() -> CertifiedIssuer<'static, KeyPair> {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.distinguished_name.push(DnType::CommonName, "authority of tests"); // not that of the certificates
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
-}
-
-/// A certificate for `name` and its key, as PEM.
-fn certificate(authority: &CertifiedIssuer<'static, KeyPair>, name: &str) -> (String, String) {
-    let key = KeyPair::generate().expect("a key");
-    let params = CertificateParams::new(vec![name.to_owned()]).expect("parameters");
-    (params.signed_by(&key, authority).expect("signed").pem(), key.serialize_pem())
-}
-
-fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    listener.local_addr().expect("its address").port()
-}
-
 #[test]
 #[cfg_attr(not(has_postgres), ignore = "needs PostgreSQL: tests/peers/install")]
 fn a_database_is_reached_by_tls_only_if_its_certificate_has_its_name() {
-    let (ours, strangers) = (authority(), authority());
+    let (ours, strangers) = (authority("authority of tests"), authority("authority of tests"));
     let (server, client) = (certificate(&ours, "localhost"), certificate(&ours, "issuer"));
     let folder = std::env::temp_dir().join(format!("countersign-postgres-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");

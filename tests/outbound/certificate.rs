@@ -7,25 +7,17 @@ use countersign::clock::SystemClock;
 use countersign::connection::ConnectionSettings;
 use countersign::outbound::{ClientCredentials, OutboundContext, OutboundError, TokenRequest, TokenSource};
 use countersign::secret::Secret;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use countersign_tests::authority::{self, Authority};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer};
 use tokio_rustls::rustls::server::WebPkiClientVerifier;
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-pub type Authority = CertifiedIssuer<'static, KeyPair>;
-
 /// An authority of the same name as all others.
 pub fn authority() -> Authority {
-    authority_named("Shop")
-}
-
-fn authority_named(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.distinguished_name.push(DnType::CommonName, name);
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
+    authority::authority("Shop")
 }
 
 /// A certificate of `authority` and its key.
@@ -124,7 +116,7 @@ async fn ask(
 
 #[tokio::test]
 async fn s7_03_a_certificate_is_the_proof_and_none_or_another_gets_no_token() {
-    let (servers, clients, strangers) = (authority(), authority(), authority_named("Strangers"));
+    let (servers, clients, strangers) = (authority(), authority(), authority::authority("Strangers"));
     let (url, count) = token_service(&servers, &clients).await;
     let own = |authority: &Authority| certificate(authority, "orders", ExtendedKeyUsagePurpose::ClientAuth);
     ask(&url, &servers, Some(own(&clients))).await.expect("a token");

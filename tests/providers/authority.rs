@@ -2,16 +2,15 @@
 
 use std::path::Path;
 
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DistinguishedName, DnType, IsCa, KeyPair};
+use countersign_tests::authority;
+use rcgen::{CertificateParams, DistinguishedName, DnType, KeyPair};
 
 /// An authority, which a test trusts for its servers and clients.
-pub struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub struct Authority(authority::Authority);
 
 impl Authority {
     pub fn new() -> Self {
-        let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        Authority(CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority"))
+        Authority(authority::authority("authority"))
     }
 
     pub fn pem(&self) -> String {

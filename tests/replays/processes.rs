@@ -1,7 +1,5 @@
 //! Three processes of one service behind one Redis, reached over HTTP: each proof counts once.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -10,6 +8,7 @@ use countersign::policy::NeedsAudience;
 use countersign::prelude::*;
 use countersign_redis::{RedisReplays, RedisSettings};
 use countersign_tests::http::Service;
+use countersign_tests::process::TestProcess;
 use countersign_tests::redis::RedisServer;
 
 use crate::world::{Client, SINCE, World, app};
@@ -41,30 +40,9 @@ async fn part_instance() {
     ended.await.expect("joined").expect("the end of the input");
 }
 
-/// A process with an instance.
-struct Process {
-    child: Child,
-    url: String,
-}
-
-impl Process {
-    fn start(server: &RedisServer, world: &World) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("this test"));
-        command.args(["processes::part_instance", "--exact", "--ignored", "--nocapture"]);
-        command.env(REDIS, server.url()).env(ISSUER, world.issuer.name()).env(JWKS, world.issuer.jwks());
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let url = lines.find_map(|line| line.strip_prefix("url ").map(str::to_owned)).expect("a URL");
-        std::thread::spawn(move || lines.for_each(drop)); // what the runner of tests says later
-        Process { child, url }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+fn start(server: &RedisServer, world: &World) -> TestProcess {
+    let variables = [(REDIS, server.url()), (ISSUER, world.issuer.name().to_owned()), (JWKS, world.issuer.jwks())];
+    TestProcess::start("processes::part_instance", variables)
 }
 
 async fn status(http: &reqwest::Client, url: &str, client: &Client, proof: &str) -> u16 {
@@ -76,7 +54,7 @@ async fn status(http: &reqwest::Client, url: &str, client: &Client, proof: &str)
 async fn each_proof_counts_once(proofs: usize) {
     let server = RedisServer::start();
     let world = Arc::new(World::new());
-    let processes = Arc::new([(); 3].map(|()| Process::start(&server, &world)));
+    let processes = Arc::new([(); 3].map(|()| start(&server, &world)));
     server.remember_since_long_ago(SINCE);
     let clients: Vec<_> = (0..CLIENTS).map(|number| world.client(&format!("client {number}"), "u1")).collect();
     let clients = Arc::new(clients);

@@ -4,8 +4,9 @@ use std::sync::Arc;
 
 use countersign::secret::Secret;
 use countersign_redis::{RedisReplays, RedisSettings};
+use countersign_tests::authority::authority;
 use countersign_tests::redis::{RedisServer, free_port};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 
 use crate::world::{SINCE, World, assert_accepted, assert_refused, assert_unavailable};
 
@@ -78,10 +79,7 @@ async fn s10_01_a_wrong_password_is_reported_and_no_output_has_it() {
 
 /// An authority's certificate as PEM, and certificates with their keys that it issued: of a server on loopback and of a client.
 pub fn identities() -> (String, [(String, String); 2]) {
-    let mut params = CertificateParams::new([]).expect("no names");
-    params.distinguished_name.push(DnType::CommonName, "Authority of Redis");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
+    let authority = authority("Authority of Redis");
     let issued = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth].map(|usage| {
         let key = KeyPair::generate().expect("a key");
         let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a name");

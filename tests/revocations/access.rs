@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use countersign_issuer::MemoryStore;
 use countersign_redis::{RedisSettings, RevocationStream};
+use countersign_tests::authority::{authority, certificate};
 use countersign_tests::redis::{RedisServer, free_port};
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair};
 
 use crate::world::{ISSUER, World};
 
@@ -84,14 +84,10 @@ async fn s14_12_tls_needs_a_trusted_server() {
     let folder = std::env::temp_dir().join(format!("cs-revocations-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let mut params = CertificateParams::new([]).expect("no names");
-    params.distinguished_name.push(DnType::CommonName, "Authority of Redis");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    let authority = CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("self-signed");
-    let key = KeyPair::generate().expect("a key");
-    let certificate = CertificateParams::new(["localhost".to_owned()]).expect("a name").signed_by(&key, &authority);
-    std::fs::write(path("cert.pem"), certificate.expect("signed").pem()).expect("written");
-    std::fs::write(path("key.pem"), key.serialize_pem()).expect("written");
+    let authority = authority("Authority of Redis");
+    let (certificate, key) = certificate(&authority, "localhost");
+    std::fs::write(path("cert.pem"), certificate).expect("written");
+    std::fs::write(path("key.pem"), key).expect("written");
     let port = free_port().to_string();
     let (certificate, key) = (path("cert.pem"), path("key.pem"));
     let server = RedisServer::with(&[

@@ -1,7 +1,5 @@
 //! Three processes of a service, reached over HTTP, which follow the issuer of this one.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +10,7 @@ use countersign::revocation::RevocationList;
 use countersign_issuer::MemoryStore;
 use countersign_redis::{RedisSettings, RevocationStream};
 use countersign_tests::http::Service;
+use countersign_tests::process::TestProcess;
 use countersign_tests::redis::RedisServer;
 
 use crate::world::{AFTER_OUTAGE_WITHIN, EVERYWHERE_WITHIN, ISSUER, Token, World, app, settings};
@@ -42,25 +41,19 @@ async fn part_instance() {
 
 /// A process with an instance.
 struct Process {
-    child: Child,
-    url: String,
+    process: TestProcess,
     http: reqwest::Client,
 }
 
 impl Process {
     fn start(server: &RedisServer, jwks: &str) -> Self {
-        let mut command = Command::new(std::env::current_exe().expect("this test"));
-        command.args(["processes::part_instance", "--exact", "--ignored", "--nocapture"]);
-        command.env(REDIS, server.url()).env(JWKS, jwks);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
-        let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
-        let url = lines.find_map(|line| line.strip_prefix("url ").map(str::to_owned)).expect("a URL");
-        std::thread::spawn(move || lines.for_each(drop)); // what the runner of tests says later
-        Process { child, url, http: reqwest::Client::builder().no_proxy().build().expect("a client") }
+        let variables = [(REDIS, server.url()), (JWKS, jwks.to_owned())];
+        let process = TestProcess::start("processes::part_instance", variables);
+        Process { process, http: reqwest::Client::builder().no_proxy().build().expect("a client") }
     }
 
     async fn status(&self, token: &Token) -> u16 {
-        let request = self.http.get(format!("{}/r", self.url)).bearer_auth(&token.text);
+        let request = self.http.get(format!("{}/r", self.process.url)).bearer_auth(&token.text);
         request.send().await.expect("an answer").status().as_u16()
     }
 
@@ -70,13 +63,6 @@ impl Process {
             assert!(start.elapsed() < Duration::from_secs(30), "not {expected}");
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -1,5 +1,6 @@
 //! Helpers that the integration tests share.
 
+pub mod authority;
 pub mod events;
 pub mod grpc;
 pub mod guide;
@@ -8,6 +9,7 @@ pub mod log;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;
+pub mod process;
 pub mod proofs;
 pub mod proxy;
 pub mod redis;

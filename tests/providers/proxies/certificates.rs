@@ -7,23 +7,15 @@ use axum::routing::get;
 use countersign::prelude::*;
 use countersign::proof::{MutualTls, PeerCertificate};
 use countersign_test::TestIssuer;
+use countersign_tests::authority::{Authority, authority};
 use countersign_tests::http::Service;
 use countersign_tests::parts::Part;
-use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, ExtendedKeyUsagePurpose, IsCa, KeyPair};
+use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 use serde_json::json;
 use tokio::process::Command;
 
 use super::Proxy;
 use crate::guide::Guide;
-
-type Authority = CertifiedIssuer<'static, KeyPair>;
-
-fn authority(name: &str) -> Authority {
-    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
-    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-    params.distinguished_name.push(DnType::CommonName, name);
-    CertifiedIssuer::self_signed(params, KeyPair::generate().expect("a key")).expect("an authority")
-}
 
 fn identity(authority: &Authority, usage: ExtendedKeyUsagePurpose) -> (rcgen::Certificate, KeyPair) {
     let mut params = CertificateParams::new(vec!["localhost".to_owned()]).expect("parameters");
