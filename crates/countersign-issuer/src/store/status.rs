@@ -28,7 +28,7 @@ const KEPT_AFTER_END: std::time::Duration = std::time::Duration::from_secs(86_40
 /// # Ok::<(), countersign_issuer::StoreError>(())
 /// ```
 pub trait StatusStore: Send + Sync {
-    /// Reserves `count` indices for the caller alone and returns the first. `count` divides the size of a list, and is the same
+    /// Reserves `count` indices, which no other caller gets, and returns the first. `count` divides the size of a list, and is the same
     /// for all callers. Their tokens have expired at `ends_at`.
     ///
     /// Lists before that of the result whose tokens expired a day before `now` may be removed, with their indices.
