@@ -1,11 +1,14 @@
 //! A token that is bound to a key, and proofs for it.
 
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use countersign::authenticate::{Authenticate, AuthenticateLayer};
 use countersign::proof::{Dpop, ExternalUrl, MemoryReplays, ProofUse, ReplayOutcome, ReplayQuery, ReplayStore};
 use countersign_core::clock::{Clock, SystemClock, UnixTime};
+use countersign_core::integration::verify_presented;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, ProofDraft, Signer};
 use countersign_core::proof::{DpopProof, ProofKeys, ProofRequest, ProofRules};
@@ -54,11 +57,7 @@ impl Bound {
         let (signer, client) = (sample::signer(Algorithm::ES256), sample::signer(Algorithm::ES256));
         let bearer = sample::token(&signer, ISSUER, 1);
         let now = SystemClock.now();
-        let key = client.verifying_key().expect("a key pair");
-        let draft = Draft::access_token().issuer(ISSUER).audience(AUDIENCE).subject("ann").client_id("web");
-        let draft = draft.issued_at(now).expires_at(now.saturating_add(Duration::from_secs(3600)));
-        let cnf = serde_json::json!({ "jkt": key.thumbprint() });
-        let bound = draft.claim("jti", "1").claim("cnf", cnf).sign(&signer).expect("a token");
+        let bound = bound_token(&signer, &client, now);
         let url = format!("{EXTERNAL_URL}/orders");
         let proof = ProofDraft::new("GET", &url, now).access_token(&bound);
         let proof = proof.sign(&client).expect("a proof");
@@ -91,7 +90,10 @@ impl Records {
     #[must_use]
     pub fn new(most: usize) -> Self {
         let (signer, client) = (sample::signer(Algorithm::ES256), sample::signer(Algorithm::ES256));
-        let token = sample::verified(&sample::verifier(&signer, 0), &sample::token(&signer, ISSUER, 1));
+        let token = bound_token(&signer, &client, SystemClock.now());
+        let verifier = sample::verifier(&signer, 0);
+        let verification = pin!(verify_presented(&verifier, &token)).poll(&mut Context::from_waker(Waker::noop()));
+        let Poll::Ready(Ok(token)) = verification else { panic!("a good token was not accepted") };
         let store = MemoryReplays::new().max_proofs(most * 8); // shares leave a part to other subjects, clients and issuers
         Records { store, client, token, now: SystemClock.now(), number: 0 }
     }
@@ -110,6 +112,15 @@ impl Records {
         let outcome = self.store.insert(&ProofUse::new(proof, &self.token, self.now));
         assert!(matches!(outcome, ReplayQuery::Known(ReplayOutcome::New)), "{outcome:?}");
     }
+}
+
+/// A token that is bound to the client's key.
+fn bound_token(signer: &Signer, client: &Signer, now: UnixTime) -> String {
+    let key = client.verifying_key().expect("a key pair");
+    let draft = Draft::access_token().issuer(ISSUER).audience(AUDIENCE).subject("ann").client_id("web");
+    let draft = draft.issued_at(now).expires_at(now.saturating_add(Duration::from_secs(3600)));
+    let cnf = serde_json::json!({ "jkt": key.thumbprint() });
+    draft.claim("jti", "1").claim("cnf", cnf).sign(signer).expect("a token")
 }
 
 fn unsigned_proof(client: &Signer, now: UnixTime, number: u64) -> String {

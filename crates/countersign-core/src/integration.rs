@@ -55,6 +55,7 @@ pub use crate::redact::{is_visible, message_without_values, safe_text, safe_text
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::token::{decode_base64url, has_unique_names};
 pub use crate::verify::binding::Possession;
+pub use crate::verify::caller_keys::caller_keys;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
 pub use crate::verify::identified::{session_identifier, token_identifier};

@@ -3,6 +3,7 @@
 mod admissions;
 pub(crate) mod binding;
 mod builder;
+pub(crate) mod caller_keys;
 pub(crate) mod compared;
 pub(crate) mod enqueued;
 mod explain;

@@ -67,11 +67,13 @@ struct Bound {
     binding: Binding,
     /// The SHA-256 of the token, which each proof for it names (`ath`).
     token_hash: OnceLock<[u8; 32]>,
+    /// The caller in budgets, which each proof for it is counted with.
+    caller_keys: OnceLock<[Option<u64>; 3]>,
 }
 
 impl Bound {
     fn new(binding: Binding) -> Box<Self> {
-        Box::new(Bound { binding, token_hash: OnceLock::new() })
+        Box::new(Bound { binding, token_hash: OnceLock::new(), caller_keys: OnceLock::new() })
     }
 }
 
@@ -281,6 +283,11 @@ impl Verified {
     pub(crate) fn token_hash(&self) -> Option<&[u8; 32]> {
         let (bound, token) = self.bound.as_deref().zip(self.token.as_deref())?;
         Some(bound.token_hash.get_or_init(|| sha256(token)))
+    }
+
+    /// The keys of the caller of a bound token, once they are computed.
+    pub(super) fn known_caller_keys(&self) -> Option<&OnceLock<[Option<u64>; 3]>> {
+        self.bound.as_deref().map(|bound| &bound.caller_keys)
     }
 
     /// Its place in a status list (`status.status_list`), if it states one of the right form.
