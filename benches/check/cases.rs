@@ -175,7 +175,7 @@ fn gateway() -> Vec<Case> {
     vec![
         Case::new(
             "gateway, forward-auth, over a handler that permits",
-            checked(ForwardAuth::new(gateway.clone(), Edge::Nginx).router(), checks.clone(), SUBJECT.len()),
+            checked(ForwardAuth::new(gateway.clone(), Edge::Nginx), checks.clone(), SUBJECT.len()),
         )
         .over(checked(Router::new().fallback(async || ()), checks, 0)),
         // Not over a method that permits: that one reads the whole check, into maps whose order differs from run to run.
@@ -186,12 +186,15 @@ fn gateway() -> Vec<Case> {
     ]
 }
 
-/// Calls of `router` with one check after the other.
-fn checked(mut router: Router, checks: Vec<(Request<()>, Bytes)>, shortest: usize) -> impl FnMut() {
+/// Calls of `service` with one check after the other.
+fn checked<S>(mut service: S, checks: Vec<(Request<()>, Bytes)>, shortest: usize) -> impl FnMut() + use<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>, Error = Infallible> + 'static,
+{
     let mut next = in_turn(checks);
     move || {
         next(&mut |(request, body): &(Request<()>, Bytes)| {
-            let Ok(response) = now(Service::call(&mut router, request.clone().map(|()| Body::from(body.clone()))));
+            let Ok(response) = now(service.call(request.clone().map(|()| Body::from(body.clone()))));
             assert_eq!(response.status(), 200);
             let length: usize = response.headers().values().map(|value| value.len()).sum();
             let body = now(axum::body::to_bytes(response.into_body(), usize::MAX)).expect("a body");

@@ -1,13 +1,16 @@
 //! The servers, on one thread of a process of their own: the gateway, and servers that always permit.
 
+use std::convert::Infallible;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-use axum::Router;
+use axum::extract::Request;
+use axum::response::Response;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
+use axum::{Router, ServiceExt as _};
 use countersign_benches::edge::{self, AlwaysPermits};
 use countersign_benches::sample::{self, ISSUER};
 use countersign_core::key::Algorithm;
@@ -15,6 +18,7 @@ use countersign_gateway::{Edge, ExtAuthz, ForwardAuth};
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
+use tower_service::Service;
 
 use crate::Result;
 use crate::processes::{self, Role};
@@ -88,20 +92,13 @@ pub(crate) fn serve() -> Result<()> {
         tokio::spawn(bare.serve_with_incoming(TcpIncoming::from(listener).with_nodelay(Some(true))));
 
         let published = jwks.clone();
-        let routers = [
-            Router::new().route_service(edge::CHECK_METHOD, AuthorizationServer::new(AlwaysPermits)),
-            ExtAuthz::new(gateway.clone()).router(),
-            Router::new().fallback(async || ()),
-            ForwardAuth::new(gateway, Edge::Nginx).router(),
-            Router::new().route("/jwks", get(async move || ([("content-type", "application/json")], published))),
-        ];
-        for router in routers {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
-            addresses.push(listener.local_addr()?);
-            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-            let app = router.into_make_service_with_connect_info::<SocketAddr>();
-            tokio::spawn(async move { axum::serve(listener, app).await });
-        }
+        let routed = Router::new().route_service(edge::CHECK_METHOD, AuthorizationServer::new(AlwaysPermits));
+        addresses.push(start(routed).await?);
+        addresses.push(start(ExtAuthz::new(gateway.clone()).router()).await?);
+        addresses.push(start(Router::new().fallback(async || ())).await?);
+        addresses.push(start(ForwardAuth::new(gateway, Edge::Nginx)).await?);
+        let keys = async move || ([("content-type", "application/json")], published);
+        addresses.push(start(Router::new().route("/jwks", get(keys))).await?);
         let mut lines: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
         lines.extend([sample::token(&signer, ISSUER, 1), jwks, READY.to_owned()]);
         let mut output = std::io::stdout().lock();
@@ -112,6 +109,19 @@ pub(crate) fn serve() -> Result<()> {
         tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
         Ok(())
     })
+}
+
+/// Serves `service` and returns its address.
+async fn start<S>(service: S) -> Result<SocketAddr>
+where
+    S: Service<Request, Response = Response, Error = Infallible, Future: Send> + Clone + Send + 'static,
+{
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let address = listener.local_addr()?;
+    let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+    let service = service.into_make_service_with_connect_info::<SocketAddr>();
+    tokio::spawn(async move { axum::serve(listener, service).await });
+    Ok(address)
 }
 
 /// A command that runs as long as its value lives.

@@ -1,5 +1,6 @@
 //! Checks that no edge sends, and peers that are none.
 
+use axum::Router;
 use countersign::prelude::*;
 use countersign_gateway::{Edge, ExtAuthz, ForwardAuth, Gateway, ReservedHeaders, Rules, TrustedPeers};
 use countersign_test::TestIssuer;
@@ -101,7 +102,9 @@ async fn s9_03_only_the_edge_may_ask() {
     let issuer = TestIssuer::with_system_clock();
     let bearer = format!("Authorization: Bearer {}", issuer.token().audience("orders").sign());
     let headers = ["X-Countersign-Uri: /", &bearer];
-    let router = |peers: TrustedPeers| ForwardAuth::new(gateway(&issuer), Edge::Nginx).trusted_peers(peers).router();
+    let router = |peers: TrustedPeers| {
+        Router::new().fallback_service(ForwardAuth::new(gateway(&issuer), Edge::Nginx).trusted_peers(peers))
+    };
     let other = TrustedPeers::new(["10.1.0.0/16"]).expect("a network");
     let trusted = Service::with_peers(router(TrustedPeers::loopback())).await;
     assert_eq!(trusted.request("GET /check/GET/", &headers).await.status, 200);

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
+use axum::Router;
 use countersign_gateway::{Edge, ExtAuthz, ForwardAuth, Gateway, TrustedPeers};
 use countersign_tests::http::{Answer, Service, answer_of};
 use countersign_tests::parts::Part;
@@ -115,7 +116,7 @@ fn serve(listener: TcpListener, edge: Edge, rules: &Gateway) -> Service {
     let (rules, peers) = (rules.clone(), TrustedPeers::loopback());
     let router = match edge {
         Edge::Envoy => ExtAuthz::new(rules).trusted_peers(peers).router(),
-        edge => ForwardAuth::new(rules, edge).trusted_peers(peers).router(),
+        edge => Router::new().fallback_service(ForwardAuth::new(rules, edge).trusted_peers(peers)),
     };
     Service::on_with_peers(listener, router)
 }

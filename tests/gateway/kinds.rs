@@ -1,5 +1,6 @@
 //! API keys and cookies in the configuration, and answers of the layer that are no permission.
 
+use axum::Router;
 use axum::http::{HeaderMap, Method};
 use countersign::app::RouteTable;
 use countersign::prelude::*;
@@ -69,7 +70,8 @@ async fn s5_23_an_answer_of_the_layer_itself_lets_nobody_in() {
     let table = RouteTable::from_json(r#"[{ "method": "ANY", "path": "/orders", "access": "authenticated" }]"#);
     let headers = ReservedHeaders::new().build().expect("names");
     let rules = Rules::new(&table.expect("a table"), layer, headers).expect("rules");
-    let service = Service::with_peers(ForwardAuth::new(Gateway::new(rules.clone()), Edge::Nginx).router()).await;
+    let checks = ForwardAuth::new(Gateway::new(rules.clone()), Edge::Nginx);
+    let service = Service::with_peers(Router::new().fallback_service(checks)).await;
     let asks = async |method: &str, target: &str, more: &[&str]| {
         let uri = format!("X-Countersign-Uri: {target}");
         service.request(&format!("GET /check/{method}{target}"), &[&[uri.as_str()], more].concat()).await

@@ -113,7 +113,7 @@ fn limits_and_sockets_are_checked() {
 async fn s9_03_the_peers_of_a_socket_are_those_of_its_file_and_no_address_is_one() {
     let issuer = TestIssuer::with_system_clock();
     let router = |peers: TrustedPeers| -> Router {
-        ForwardAuth::new(gateway(&issuer, []), Edge::Nginx).trusted_peers(peers).router()
+        Router::new().fallback_service(ForwardAuth::new(gateway(&issuer, []), Edge::Nginx).trusted_peers(peers))
     };
     let bearer = format!("Authorization: Bearer {}", issuer.token().audience("orders").sign());
     let headers = ["X-Countersign-Uri: /orders", &bearer];

@@ -8,6 +8,7 @@
 //! ([`DecideLayer`]). In a service of your own:
 //!
 //! ```no_run
+//! use axum::ServiceExt as _;
 //! use countersign::app::RouteTable;
 //! use countersign::prelude::*;
 //! use countersign_gateway::{Edge, ForwardAuth, Gateway, IdentityValue, ReservedHeaders, Rules};
@@ -18,7 +19,7 @@
 //! let headers = ReservedHeaders::new().set("x-caller", IdentityValue::Subject).build()?;
 //! let gateway = Gateway::new(Rules::new(&table, AuthenticateLayer::new(verifier), headers)?);
 //! let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
-//! let checks = ForwardAuth::new(gateway, Edge::Nginx).router(); // answers this machine only
+//! let checks = ForwardAuth::new(gateway, Edge::Nginx); // answers this machine only
 //! axum::serve(listener, checks.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 //! # Ok(())
 //! # }
@@ -76,7 +77,7 @@ pub use decide::{Decide, DecideLayer};
 pub use decision::{EdgeDecision, RequestChanges};
 #[cfg(feature = "grpc")]
 pub use edge::ExtAuthz;
-pub use edge::{Edge, ForwardAuth, TrustedPeers, UnixPeer};
+pub use edge::{Edge, ForwardAuth, ForwardAuthFuture, TrustedPeers, UnixPeer};
 pub use gateway::Gateway;
 pub use identity::{IdentityValue, ReservedHeaders};
 #[cfg(any(feature = "metrics", feature = "otel"))]

@@ -35,6 +35,7 @@ const MAX_READS: usize = 20;
 /// followed as by [`PolicyFile`](countersign::reload::PolicyFile).
 ///
 /// ```no_run
+/// use axum::ServiceExt as _;
 /// use countersign_gateway::{ForwardAuth, WatchedGateway};
 ///
 /// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
@@ -42,7 +43,7 @@ const MAX_READS: usize = 20;
 /// let config = watched.config();
 /// let checks = ForwardAuth::new(watched.gateway().clone(), config.edge).trusted_peers(config.peers()?);
 /// let listener = tokio::net::TcpListener::bind(config.listen.to_string()).await?;
-/// axum::serve(listener, checks.router().into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
+/// axum::serve(listener, checks.into_make_service_with_connect_info::<std::net::SocketAddr>()).await?;
 /// # Ok(())
 /// # }
 /// ```

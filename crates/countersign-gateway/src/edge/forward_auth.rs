@@ -1,14 +1,15 @@
 //! The service that an edge asks over HTTP.
 
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::fmt;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 
-use axum::Router;
 use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use tower::service_fn;
+use tower::Service;
 
 use super::kind::Edge;
 use super::peers::TrustedPeers;
@@ -16,19 +17,24 @@ use crate::decision::{EdgeDecision, RequestChanges};
 use crate::gateway::{Gateway, WaitingRequest};
 use crate::problem;
 
-/// Answers checks of an edge: 200 with the headers to set, or the refusal for the client.
+/// The service that answers checks of an edge: 200 with the headers to set, or the refusal for the client.
 ///
 /// Only 200 permits. An answer of the layer below 400 that is none, such as that to a CORS preflight, becomes 403.
 ///
-/// ```
-/// use countersign::error::ConfigError;
+/// ```no_run
+/// use std::net::SocketAddr;
+/// use axum::ServiceExt as _;
 /// use countersign_gateway::{Edge, ForwardAuth, Gateway, TrustedPeers};
 ///
-/// fn router(gateway: Gateway) -> Result<axum::Router, ConfigError> {
-///     Ok(ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::new(["10.1.0.7"])?).router())
+/// async fn serve(gateway: Gateway) -> Result<(), Box<dyn std::error::Error>> {
+///     let checks = ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::new(["10.1.0.7"])?);
+///     let listener = tokio::net::TcpListener::bind("10.1.0.8:9000").await?;
+///     Ok(axum::serve(listener, checks.into_make_service_with_connect_info::<SocketAddr>()).await?)
 /// }
-/// # let _ = router;
+/// # let _ = serve;
 /// ```
+///
+/// A router has it as its `fallback_service`, beside the routes of its own.
 #[derive(Clone, Debug)]
 #[must_use]
 pub struct ForwardAuth {
@@ -40,8 +46,8 @@ pub struct ForwardAuth {
 impl ForwardAuth {
     /// Answers checks of this edge from [this machine](TrustedPeers::loopback).
     ///
-    /// The address of the peer is that of `ConnectInfo<SocketAddr>`: serve the router with
-    /// `into_make_service_with_connect_info::<SocketAddr>()`. A service that does not record the address answers nobody.
+    /// The address of the peer is that of `ConnectInfo<SocketAddr>`, which `into_make_service_with_connect_info` records. Without
+    /// it, nobody gets an answer but 403.
     pub fn new(gateway: Gateway, edge: Edge) -> Self {
         ForwardAuth { gateway, edge, peers: TrustedPeers::loopback() }
     }
@@ -50,26 +56,6 @@ impl ForwardAuth {
     pub fn trusted_peers(mut self, peers: TrustedPeers) -> Self {
         self.peers = peers;
         self
-    }
-
-    /// The router, for checks at every path below `/check`.
-    pub fn router(self) -> Router {
-        let service = Arc::new(self);
-        // A service instead of a handler, whose future would be on the heap once more.
-        Router::new().fallback_service(service_fn(move |check: Request| {
-            let asked = service.asked(check);
-            let service = Arc::clone(&service);
-            async move {
-                Ok::<_, Infallible>(match asked {
-                    Ok(response) => response,
-                    Err(waiting) => {
-                        // On the heap: few requests wait, and the future of all others is small.
-                        let decision = Box::pin(waiting.decision()).await;
-                        service.response(decision)
-                    }
-                })
-            }
-        }))
     }
 
     /// The response, or the request if it has to wait.
@@ -120,5 +106,53 @@ impl ForwardAuth {
             None => remove.iter().for_each(|name| drop(headers.insert(name, HeaderValue::from_static("")))),
         }
         response
+    }
+}
+
+impl Service<Request> for ForwardAuth {
+    type Response = Response;
+    type Error = Infallible;
+    type Future = ForwardAuthFuture;
+
+    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn call(&mut self, check: Request) -> ForwardAuthFuture {
+        ForwardAuthFuture(match self.asked(check) {
+            Ok(response) => Answer::Known(Some(response)),
+            Err(waiting) => {
+                let service = self.clone();
+                Answer::Pending(Box::pin(async move { service.response(waiting.decision().await) }))
+            }
+        })
+    }
+}
+
+/// The future of [`ForwardAuth`].
+#[must_use = "futures do nothing unless polled"]
+pub struct ForwardAuthFuture(Answer);
+
+enum Answer {
+    Known(Option<Response>),
+    /// On the heap: few requests wait, and the future of all others is small.
+    Pending(Pin<Box<dyn Future<Output = Response> + Send>>),
+}
+
+impl Future for ForwardAuthFuture {
+    type Output = Result<Response, Infallible>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        match &mut self.0 {
+            // Polled again after its end, it never ends.
+            Answer::Known(response) => response.take().map_or(Poll::Pending, |response| Poll::Ready(Ok(response))),
+            Answer::Pending(response) => response.as_mut().poll(context).map(Ok),
+        }
+    }
+}
+
+impl fmt::Debug for ForwardAuthFuture {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ForwardAuthFuture").finish_non_exhaustive()
     }
 }

@@ -10,6 +10,6 @@ mod peers;
 
 #[cfg(feature = "grpc")]
 pub use ext_authz::ExtAuthz;
-pub use forward_auth::ForwardAuth;
+pub use forward_auth::{ForwardAuth, ForwardAuthFuture};
 pub use kind::Edge;
 pub use peers::{TrustedPeers, UnixPeer};

@@ -30,13 +30,14 @@ pub struct TrustedPeers {
 
 /// The peer of a Unix socket, which has no address: the mark of requests that came through one.
 ///
-/// Serve a router with `into_make_service_with_connect_info::<UnixPeer>()` on a `UnixListener`.
+/// Serve the checks with `into_make_service_with_connect_info::<UnixPeer>()` on a `UnixListener`.
 ///
 /// ```no_run
+/// use axum::ServiceExt as _;
 /// use countersign_gateway::{Edge, ForwardAuth, Gateway, TrustedPeers, UnixPeer};
 ///
 /// async fn serve(gateway: Gateway) -> std::io::Result<()> {
-///     let checks = ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::unix_socket()).router();
+///     let checks = ForwardAuth::new(gateway, Edge::Nginx).trusted_peers(TrustedPeers::unix_socket());
 ///     let listener = tokio::net::UnixListener::bind("/run/countersign/gateway.sock")?; // in a folder of the edge's group
 ///     axum::serve(listener, checks.into_make_service_with_connect_info::<UnixPeer>()).await
 /// }

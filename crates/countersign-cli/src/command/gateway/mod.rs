@@ -54,14 +54,14 @@ impl Arguments {
             output::line(&format!("configuration is valid, {} routes", gateway.rules().table().iter().count()))?;
             return Ok(Exit::Done);
         }
-        let checks = match config.edge {
-            Edge::Envoy => ExtAuthz::new(gateway).trusted_peers(peers).router(),
-            edge => ForwardAuth::new(gateway, edge).trusted_peers(peers).router(),
-        };
         let own = Router::new()
             .route("/live", get(|| async { "ok" }))
             .route("/ready", Health::new(watched.verifier()).route());
-        runtime.block_on(self.serve(&watched, own.fallback_service(checks)))
+        let router = match config.edge {
+            Edge::Envoy => own.merge(ExtAuthz::new(gateway).trusted_peers(peers).router()),
+            edge => own.fallback_service(ForwardAuth::new(gateway, edge).trusted_peers(peers)),
+        };
+        runtime.block_on(self.serve(&watched, router))
     }
 
     async fn serve(self, watched: &WatchedGateway, router: Router) -> Outcome {
