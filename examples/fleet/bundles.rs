@@ -87,4 +87,5 @@ pub fn policy(issuer: &str, service: &str, rules: Rules) -> Result<Policy> {
     Ok(Policy::from_toml(&text)?)
 }
 
-const CLIENTS_OF_AN_HOUR: &str = "max_lifetime_seconds = 3600\nallowed_clients = [\"web-shop\", \"partner-hub\", \"operations\"]";
+const CLIENTS_OF_AN_HOUR: &str =
+    "max_lifetime_seconds = 3600\nallowed_clients = [\"web-shop\", \"partner-hub\", \"operations\"]";

@@ -51,7 +51,8 @@ impl Fleet {
         }
         let starting = SERVICES.into_iter().flat_map(|service| {
             let parts = &parts;
-            let in_zone = move |(number, zone)| Instance::start(parts, service, zone, format!("{service}-{}", number + 1));
+            let in_zone =
+                move |(number, zone)| Instance::start(parts, service, zone, format!("{service}-{}", number + 1));
             ZONES.into_iter().enumerate().map(in_zone)
         });
         let instances = try_join_all(starting).await?;

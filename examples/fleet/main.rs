@@ -68,9 +68,21 @@ fn options() -> Result<Options> {
 /// Runs the scenario. On Ctrl-C and SIGTERM, the programs that were started end too.
 async fn run(options: Options) -> Result<()> {
     let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    tokio::select! {
-        ended = scenario::run(options) => ended,
-        _ = interrupt.recv() => if options.stay { Ok(()) } else { Err("interrupted".into()) },
-        _ = terminate.recv() => Err("terminated".into()),
+    let mut end = std::pin::pin!(async {
+        tokio::select! { _ = interrupt.recv() => {}, _ = terminate.recv() => {} }
+    });
+    let fleet = tokio::select! {
+        ended = scenario::run(options) => ended?,
+        () = &mut end => return Err("ended by a signal before the last step".into()),
+    };
+    if options.stay {
+        let plane = &fleet.parts.plane.url;
+        println!("\nEverything keeps running. The page: {plane}/\n");
+        for [action, more] in [["status", " --all"], ["diff", " --except audience"], ["shadow", ""]] {
+            println!("  cargo run --example fleet -- countersign fleet {action} --plane {plane}{more}");
+        }
+        println!("\nCtrl-C stops it.");
+        end.await;
     }
+    Ok(())
 }

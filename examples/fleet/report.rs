@@ -24,27 +24,30 @@ impl Report {
         println!("   {what}");
     }
 
-    /// Prints the answers of all instances, a line for each service, and the time until the last.
+    /// Prints what was asked, the answers of all instances, a line for each service, and the time until the last.
     pub fn answers(&mut self, asked: &str, answers: &[Answer]) {
+        println!("   {asked}:");
         for service in SERVICES {
             let of_service = answers.iter().filter(|answer| answer.service == service);
             let cells = of_service.map(|answer| {
                 let mark = if answer.is_expected { ' ' } else { '!' };
                 let Answer { instance, found, after, .. } = answer;
-                format!("{instance:<11}{found:>5}{mark} {:>6} ms", after.as_millis())
+                format!("{instance:<11}{found:>5}{mark}{:>5} ms", after.as_millis())
             });
-            println!("      {}", cells.collect::<Vec<_>>().join("    "));
+            println!("      {}", cells.collect::<Vec<_>>().join("     "));
         }
         let last = answers.iter().map(|answer| answer.after).max().unwrap_or_default();
         let expected = answers.iter().filter(|answer| answer.is_expected).count();
         let count = answers.len();
-        self.check(&format!("{asked}: {expected} of {count}, the last after {}", seconds(last)), expected == count);
+        self.check(&format!("{expected} of {count} as expected, the last after {}", seconds(last)), expected == count);
     }
 
     /// Prints the output of a command that should exit with `code`, and print all of `parts`.
     pub fn command(&mut self, ended: &Ended, code: i32, parts: &[&str]) {
         println!("   $ {}", ended.typed);
-        ended.output.lines().for_each(|line| println!("   {}", format!("   {line}").trim_end()));
+        for line in ended.output.lines() {
+            println!("{}", format!("      {line}").trim_end());
+        }
         let missing = parts.iter().find(|part| !ended.output.contains(**part));
         let found = ended.code.map_or_else(|| "none".to_owned(), |code| code.to_string());
         match missing {

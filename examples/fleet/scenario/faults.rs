@@ -16,7 +16,7 @@ pub async fn found(report: &mut Report, fleet: &mut Fleet) -> Result<()> {
     };
     report.say("billing-2 gets a revision 3 that accepts tokens for any audience, which its deny_danger forbids.");
     publish(&["zone-b"], "billing", Rules::AnyAudience)?;
-    report.say("stock-3 does not get revision 3 of its policy: the host of its zone was forgotten.");
+    report.say("stock-3 does not get revision 3 of its policy: nobody copied it to zone-c.");
     publish(&["zone-a", "zone-b"], "stock", Rules::ShortLeeway)?;
     report.say("shipping-3 was started by hand, with a policy in code that accepts tokens for any audience.");
     fleet.hint().await?;
@@ -33,6 +33,10 @@ pub async fn found(report: &mut Report, fleet: &mut Fleet) -> Result<()> {
     ];
     let status = fleet.look_until(&["status"], 1, &expected).await?;
     report.command(&status, 1, &expected);
+    for (instance, state) in [("billing-2", "refused ("), ("stock-3", "lagging"), ("shipping-3", "weakened (")] {
+        let is_found = status.output.lines().any(|line| line.contains(instance) && line.contains(state));
+        report.check(&format!("{instance}: {}", state.trim_end_matches(" (")), is_found);
+    }
     let token = fleet.parts.tokens.tokens(&OPERATOR).await?;
     for (service, expected) in [("stock", "leeway: 5s -> 30s"), ("shipping", "audience")] {
         report.say(&format!("The instances of {service}, asked by their own routes:"));

@@ -16,13 +16,14 @@ use crate::{Options, Result};
 /// The pause between two looks at the plane.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
-/// Runs every step. Returns an error if a check failed.
-pub async fn run(options: Options) -> Result<()> {
+/// Runs every step, and returns what runs. Returns an error if a check failed.
+pub async fn run(options: Options) -> Result<Fleet> {
     println!("starting issuer, host of bundles, plane and twelve services on loopback ...");
     let started = Instant::now();
     let mut fleet = Fleet::start().await?;
-    println!("issuer {}  bundles {}  plane {}", fleet.parts.tokens.url(), fleet.parts.documents.url(), fleet.parts.plane.url);
-    println!("revocations by {}", fleet.parts.revocations.words());
+    let parts = &fleet.parts;
+    println!("issuer {}  bundles {}  plane {}", parts.tokens.url(), parts.documents.url(), parts.plane.url);
+    println!("revocations by {}", parts.revocations.words());
     println!("all ready after {}", seconds(started.elapsed()));
     let mut report = Report::default();
     revisions::first(&mut report, &fleet, options).await?;
@@ -31,22 +32,8 @@ pub async fn run(options: Options) -> Result<()> {
     session::revoked(&mut report, &fleet).await?;
     faults::found(&mut report, &mut fleet).await?;
     page::shows(&mut report, &fleet).await?;
-    let finished = report.finish();
-    if options.stay {
-        stay(&fleet);
-        std::future::pending::<()>().await; // until a signal
-    }
-    finished
-}
-
-fn stay(fleet: &Fleet) {
-    let plane = &fleet.parts.plane.url;
-    println!("\nEverything keeps running. The page: {plane}\n");
-    for action in ["status --all", "diff --except audience", "shadow"] {
-        let (action, options) = action.split_once(' ').map_or((action, String::new()), |(a, b)| (a, format!(" {b}")));
-        println!("  cargo run --example fleet -- countersign fleet {action} --plane {plane}{options}");
-    }
-    println!("\nCtrl-C stops it.");
+    report.finish()?;
+    Ok(fleet)
 }
 
 impl Fleet {

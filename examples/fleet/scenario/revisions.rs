@@ -34,7 +34,8 @@ pub async fn shadow(report: &mut Report, fleet: &Fleet) -> Result<()> {
     report.step(2, "revision 2 as a shadow: whom would it concern?");
     report.say("Tokens may live for an hour, and only web-shop, partner-hub and operations may call.");
     fleet.publish_shadow(2, Rules::Second).await?;
-    let compared = |count: usize| SERVICES.map(|name| format!("{name}, 3 instances: {count} tokens compared with revision 2 "));
+    let compared =
+        |count: usize| SERVICES.map(|name| format!("{name}, 3 instances: {count} tokens compared with revision 2 "));
     let started = fleet.look_until(&["shadow"], 3, &borrowed(&compared(0))).await?;
     report.check("all twelve have the shadow, and nothing is compared yet", started.code == Some(3));
     report.end_of_step()?;
@@ -64,7 +65,7 @@ pub async fn second(report: &mut Report, fleet: &Fleet) -> Result<()> {
     let published = Instant::now();
     fleet.publish(2, Rules::Second).await?;
     let refused = fleet.ask_until(&batch, 401, published).await?;
-    report.answers("after, the same tokens, cached until then, get 401", &refused);
+    report.answers("the same tokens, cached until then, get 401 after the publication", &refused);
     report.answers("GET /items by partner-hub gets 200", &fleet.ask(&partner, 200).await?);
     report.end_of_step()?;
     agree_on(report, fleet, 2).await

@@ -18,8 +18,8 @@ pub async fn revoked(report: &mut Report, fleet: &Fleet) -> Result<()> {
     fleet.parts.tokens.revoke_session(ANN.session.unwrap_or_default()).await?;
     report.say(&format!("The issuer has stored the revocation after {}.", seconds(revoked.elapsed())));
     let (refused, ended) = tokio::join!(fleet.ask_until(&ann, 401, revoked), fleet.ends(streams, revoked));
-    report.answers("after, the same tokens get 401", &refused?);
-    report.answers("the open streams end", &ended?);
+    report.answers("the same tokens, after the revocation, get 401", &refused?);
+    report.answers("the streams end", &ended?);
     report.answers("GET /items as bob, who has another session, gets 200", &fleet.ask(&bob, 200).await?);
     report.end_of_step()
 }
