@@ -18,12 +18,10 @@ const MAX_AGE: Duration = Duration::from_secs(10);
 /// The longest pause between two reads of the issuer's revocations.
 const READ_EVERY: Duration = Duration::from_secs(1);
 
-/// The distributor.
-pub enum Revocations {
-    /// As in production.
-    Redis { server: RedisServer, _publisher: RevocationPublisher },
-    /// Each instance reads the revocations of the issuer, which runs in the same process.
-    Memory,
+/// The distributor: Redis, as in production. Without it, each instance reads the revocations of the issuer, which runs in the same
+/// process.
+pub struct Revocations {
+    redis: Option<(RevocationPublisher, RedisServer)>,
 }
 
 /// The reader of one instance; it ends when this is dropped.
@@ -34,30 +32,32 @@ pub enum Follower {
 
 impl Revocations {
     pub async fn start(issuer: &Issuer) -> Result<Self> {
-        let Some(server) = RedisServer::start().await? else { return Ok(Revocations::Memory) };
-        let stream = RevocationStream::connect(RedisSettings::new(server.url()), issuer.name()).await?;
-        Ok(Revocations::Redis { _publisher: stream.publish(issuer.clone())?, server })
+        let Some(server) = RedisServer::start().await? else { return Ok(Revocations { redis: None }) };
+        let publisher = stream(&server, issuer).await?.publish(issuer.clone())?;
+        Ok(Revocations { redis: Some((publisher, server)) })
     }
 
     /// The way in words.
     pub fn words(&self) -> &'static str {
-        match self {
-            Revocations::Redis { .. } => "a stream in Redis",
-            Revocations::Memory => "this process, because redis-server is not installed",
+        match self.redis {
+            Some(_) => "a stream in Redis",
+            None => "this process, because redis-server is not installed",
         }
     }
 
     /// Keeps the list of an instance up to date.
     pub async fn follow(&self, issuer: &Issuer, list: &Arc<RevocationList>) -> Result<Follower> {
         let feed = list.feed(MAX_AGE);
-        Ok(match self {
-            Revocations::Redis { server, .. } => {
-                let stream = RevocationStream::connect(RedisSettings::new(server.url()), issuer.name()).await?;
-                Follower::Redis { _follower: stream.follow(feed)? }
-            }
-            Revocations::Memory => Follower::Memory(tokio::spawn(read(issuer.clone(), feed))),
+        Ok(match &self.redis {
+            Some((_, server)) => Follower::Redis { _follower: stream(server, issuer).await?.follow(feed)? },
+            None => Follower::Memory(tokio::spawn(read(issuer.clone(), feed))),
         })
     }
+}
+
+/// A connection of its own, as each service has one.
+async fn stream(server: &RedisServer, issuer: &Issuer) -> Result<RevocationStream> {
+    Ok(RevocationStream::connect(RedisSettings::new(server.url()), issuer.name()).await?)
 }
 
 impl Drop for Follower {
