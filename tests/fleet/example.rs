@@ -35,8 +35,8 @@ fn check(printed: &str) {
     for fact in [
         "orders: 3 of 3 agree on revision 1 ",
         "orders, 3 instances: 18 tokens compared with revision 2 ",
-        "6 newly refused: subject_not_allowed",
-        "6 newly admitted: lifetime_too_long",
+        "ok 6 newly refused: subject_not_allowed at 4 of 4 services",
+        "ok 6 newly admitted: lifetime_too_long at 4 of 4 services",
         "stock: 3 of 3 agree on revision 2 ",
         "billing: 2 of 3 agree on revision 2 ",
         "ok billing-2: refused",
