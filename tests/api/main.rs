@@ -17,7 +17,7 @@ use listing::Listing;
 use source::Source;
 
 /// The library crates, and the crates whose types their APIs may name: a major release of one of these is one of ours.
-const CRATES: [(&str, &[&str]); 7] = [
+const CRATES: [(&str, &[&str]); 8] = [
     ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "tower_layer", "zeroize"]),
     (
         "countersign",
@@ -38,6 +38,7 @@ const CRATES: [(&str, &[&str]); 7] = [
         ],
     ),
     ("countersign-apikey", &["axum", "serde"]),
+    ("countersign-cli", &[]),
     ("countersign-gateway", &["axum", "bytes", "http", "serde_json", "tokio", "tower_layer", "tower_service"]),
     ("countersign-issuer", &["axum"]),
     ("countersign-redis", &[]),
