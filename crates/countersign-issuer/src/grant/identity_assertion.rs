@@ -140,11 +140,7 @@ fn asserted_scopes(provider: &IdentityProvider, claims: &Map<String, Value>) -> 
 }
 
 /// The tenant is the one that the provider's users have here. The actor is a name of its issuer.
-fn copied_claims(
-    provider: &IdentityProvider,
-    verified: &Verified,
-    claims: &Map<String, Value>,
-) -> Map<String, Value> {
+fn copied_claims(provider: &IdentityProvider, verified: &Verified, claims: &Map<String, Value>) -> Map<String, Value> {
     let names = COPIED.into_iter().chain(provider.copied_claims.iter().map(String::as_str));
     let mut copied: Map<_, _> = names.filter_map(|name| Some((name.to_owned(), claims.get(name)?.clone()))).collect();
     if let Some(tenant) = &provider.tenant {

@@ -304,10 +304,7 @@ impl Issuer {
     ///
     /// # Errors
     /// `StoreError` if it is unknown whether the assertion is valid.
-    pub(crate) async fn verify_identity_assertion(
-        &self,
-        assertion: &str,
-    ) -> Result<Option<Asserted<'_>>, StoreError> {
+    pub(crate) async fn verify_identity_assertion(&self, assertion: &str) -> Result<Option<Asserted<'_>>, StoreError> {
         match self.0.identity_providers.verify(assertion).await {
             None => Ok(None),
             Some(Ok(asserted)) => Ok(Some(asserted)),
