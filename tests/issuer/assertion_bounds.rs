@@ -122,4 +122,3 @@ async fn s12_11_s9_11_an_actor_keeps_its_issuer() {
     assert_eq!((&token["amr"], &token["email"]), (&json!(["hwk"]), &json!("ann@example.com")));
     assert_eq!(token.get("name"), None);
 }
-
