@@ -7,7 +7,7 @@ use crate::policy::Grant;
 use crate::proof::Possession;
 use crate::service::Issuer;
 
-/// What an authenticated client requests.
+/// The request of an authenticated client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum GrantRequest {
     /// A token for itself, by the grant with which it authenticated.

@@ -130,7 +130,7 @@ fn resources(claims: &Map<String, Value>) -> Result<Option<Vec<&str>>, GrantErro
     }
 }
 
-/// The scopes that the provider authorized. Absent is not "all" (S8.21).
+/// The scopes that the provider authorized. An assertion without any does not stand for all of them.
 fn asserted_scopes(provider: &IdentityProvider, claims: &Map<String, Value>) -> Result<ScopeSet, GrantError> {
     match claims.get("scope") {
         None | Some(Value::Null) => Ok(provider.default_scopes.clone()),
