@@ -12,7 +12,7 @@ use crate::policy::Grant;
 use crate::rotation::JWKS_MAX_AGE;
 use crate::service::Issuer;
 
-/// The profile of the JWT bearer grant that identity assertions follow (draft-ietf-oauth-identity-assertion-authz-grant-04 §7.2).
+/// The profile of the JWT bearer grant that identity assertions follow (draft-ietf-oauth-identity-assertion-authz-grant-03 §7.2).
 const IDENTITY_ASSERTION_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
 
 pub(super) fn response(document: Bytes) -> Response {

@@ -1,4 +1,4 @@
-//! A token for a user whom an identity provider asserts (draft-ietf-oauth-identity-assertion-authz-grant-04 §4.4, RFC 7523 §2.1).
+//! A token for a user whom an identity provider asserts (draft-ietf-oauth-identity-assertion-authz-grant-03 §4.4, RFC 7523 §2.1).
 
 use countersign_core::claims::TenantId;
 use countersign_core::verify::Verified;
@@ -142,7 +142,8 @@ fn asserted_scopes(provider: &IdentityProvider, claims: &Map<String, Value>) -> 
 /// The tenant is the one that the provider's users have here. The actor is a name of its issuer.
 fn copied_claims(provider: &IdentityProvider, verified: &Verified, claims: &Map<String, Value>) -> Map<String, Value> {
     let names = COPIED.into_iter().chain(provider.copied_claims.iter().map(String::as_str));
-    let mut copied: Map<_, _> = names.filter_map(|name| Some((name.to_owned(), claims.get(name)?.clone()))).collect();
+    let value = |name| claims.get(name).filter(|value| !value.is_null()).cloned();
+    let mut copied: Map<_, _> = names.filter_map(|name| Some((name.to_owned(), value(name)?))).collect();
     if let Some(tenant) = &provider.tenant {
         copied.insert(TENANT_CLAIM.into(), Value::from(tenant.as_str()));
     }

@@ -1,4 +1,4 @@
-//! Identity providers, whose assertions about users are grants (draft-ietf-oauth-identity-assertion-authz-grant-04).
+//! Identity providers, whose assertions about users are grants (draft-ietf-oauth-identity-assertion-authz-grant-03).
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ const ASSERTION_LIFETIME: Duration = Duration::from_secs(300);
 const MAX_ASSERTION_LIFETIME: Duration = Duration::from_secs(3600);
 
 /// An identity provider that grants clients access on behalf of its users, by identity assertions (ID-JAG,
-/// draft-ietf-oauth-identity-assertion-authz-grant-04).
+/// draft-ietf-oauth-identity-assertion-authz-grant-03).
 ///
 /// A client with [`Grant::JwtBearer`](crate::Grant::JwtBearer) presents such an assertion once, beside its own credential. The
 /// assertion must have the type `oauth-id-jag+jwt`, this issuer as its only audience, and the client as its `client_id`. Its
