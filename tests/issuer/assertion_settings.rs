@@ -1,10 +1,13 @@
 //! The settings of identity providers, and what a client sees of them.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::keys::RemoteKeys;
 use countersign_core::policy::{NeedsAudience, danger};
 use countersign_issuer::{IdentityProvider, IssuerBuilder};
 use countersign_test::{TestIssuer, TokenDraft};
+use countersign_tests::redis::free_port;
 use serde_json::{Value, json};
 
 use crate::assertions::{assertion, credential, form, servers};
@@ -66,6 +69,21 @@ async fn s12_11_a_weakened_provider_still_asserts_only_for_this_issuer() {
         servers(builder).deny_danger().add_identity_provider(IdentityProvider::new(staff.trusted_for(NAME), "staff:"))
     });
     denying.ask_as(&agent, &[], &form(&assertion(&staff).sign(), "")).await.assert_refused("invalid_grant");
+}
+
+/// S12.11: keys that cannot be fetched are 503, not a refusal.
+#[tokio::test]
+async fn s12_11_a_provider_without_keys_is_503() {
+    let staff = TestIssuer::new().with_name("https://id.test");
+    let closed = RemoteKeys::from_url(format!("http://127.0.0.1:{}/keys", free_port()));
+    let trusted = NeedsAudience::new(staff.name(), Arc::new(closed)).audience(NAME);
+    let world = World::at(NAME, staff.clock().clone(), |builder| {
+        servers(builder).add_identity_provider(IdentityProvider::new(trusted, "staff:"))
+    });
+    let form = form(&assertion(&staff).sign(), "");
+    let answer = world.ask_as(&basic("agent", &credential().0), &[], &form).await;
+    assert_eq!((answer.status.as_u16(), &answer.body["error"]), (503, &json!("temporarily_unavailable")), "{answer:?}");
+    assert!(answer.headers.contains_key("retry-after"));
 }
 
 /// The metadata names the profile only if it is served, and no provider.
