@@ -1,5 +1,9 @@
 //! The embedded token service over real HTTP (CONFORMANCE group S8).
 
+mod assertion_bounds;
+mod assertion_peers;
+mod assertion_settings;
+mod assertions;
 mod certificate_names;
 mod certificates;
 mod certificates_exchange;

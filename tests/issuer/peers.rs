@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use crate::service::{SECRET, Service, shop};
 
 /// The private JWK of an ES256 key, whose PKCS#8 form ends with the private number and the public point.
-fn private_jwk(signer: &Signer) -> Value {
+pub fn private_jwk(signer: &Signer) -> Value {
     let encode = |bytes: &[u8]| base64_simd::URL_SAFE_NO_PAD.encode_to_string(bytes);
     let pkcs8 = signer.private_key().expose();
     // ECPrivateKey (RFC 5915): version 1, then an octet string of 32 bytes.

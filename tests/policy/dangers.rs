@@ -19,7 +19,9 @@ use countersign::reload::PolicyFile;
 use countersign::revocation::{Revocation, RevocationList, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
 use countersign_core::mint::{Draft, Signer};
-use countersign_issuer::{Audience, Client, ExchangeRule, Federation, Issuer, IssuerBuilder, IssuerConfig};
+use countersign_issuer::{
+    Audience, Client, ExchangeRule, Federation, IdentityProvider, Issuer, IssuerBuilder, IssuerConfig,
+};
 use countersign_redis::{RedisReplays, RedisSettings};
 
 /// Every danger, by type or module and name, as the source and the list in SECURITY.md have them.
@@ -187,10 +189,16 @@ async fn as_issuer(issuer: TrustedIssuer) -> Vec<Place> {
     let federation = Federation::new(issuer.clone()).add_subject("build", "orders");
     let issuing = Issuer::builder("https://sts.test").add_audience(Audience::new("billing"));
     let issuing = issuing.add_client(Client::new("orders").audiences(["billing"])).add_federation(federation);
+    let provider = || {
+        let provider = IdentityProvider::new(issuer.clone(), "staff:");
+        Issuer::builder("https://sts.test").add_identity_provider(provider)
+    };
+    assert!(provider().build().is_ok(), "it can be used without deny_danger");
     vec![
         ("a verifier", is_danger(denying().trust(issuer.clone()).build())),
         ("a replaced policy", is_danger(replacer.replace(Verifier::builder().trust(issuer.clone())))),
         ("a federation", is_danger(issuing.deny_danger().build())),
+        ("an identity provider", is_danger(provider().deny_danger().build())),
         ("a resolved issuer", !is_resolved(issuer).await),
     ]
 }
@@ -223,6 +231,13 @@ fn as_field(field: &str, issuer: &str) -> Vec<Place> {
     );
     let lax = IssuerConfig::from_toml(&federation.replace("deny_danger = true\n", "")).expect("a file").build();
     assert!(lax.is_ok(), "{field} can be used without deny_danger: {lax:?}");
+    let provider = format!(
+        "issuer = \"https://sts.test\"\ndeny_danger = true\n[[identity_provider]]\nprefix = \"staff:\"\n\
+         [identity_provider.trusted]\n{}",
+        rules.replace("\"orders\"", "\"https://sts.test\"")
+    );
+    let lax = IssuerConfig::from_toml(&provider.replace("deny_danger = true\n", "")).expect("a file").build();
+    assert!(lax.is_ok(), "{field} can be used without deny_danger: {lax:?}");
     let variable = format!("AUTH_{}", field.to_uppercase());
     let keys = format!("{{\"inline\":{}}}", serde_json::Value::from(JWKS));
     let vars =
@@ -231,6 +246,7 @@ fn as_field(field: &str, issuer: &str) -> Vec<Place> {
     let mut places =
         in_files(&format!("[[issuers]]\n{rules}"), "[[issuers]]\nissuer = \"https://other.test\"\naudience = \"a\"");
     places.push(("the environment", is_danger(verifier_of(&vars.expect("a policy")))));
+    places.push(("an identity provider", is_danger(IssuerConfig::from_toml(&provider).expect("a file").build())));
     places.push(("a federation", is_danger(IssuerConfig::from_toml(&federation).expect("a file").build())));
     places
 }

@@ -41,6 +41,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/bound-tokens.md")]
 #[doc = include_str!("../../docs/guides/opaque-tokens.md")]
 #[doc = include_str!("../../docs/guides/transaction-tokens.md")]
+#[doc = include_str!("../../docs/guides/identity-assertions.md")]
 #[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/revocation.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]

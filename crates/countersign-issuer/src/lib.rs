@@ -20,8 +20,8 @@
 //! The modules, from the lowest to the highest:
 //!
 //! 1. `oauth/`: the wire forms of OAuth 2.0: form bodies, client credentials, error responses.
-//! 2. `policy/`: [`Audience`] has the scopes of a service, [`ExchangeRule`] and [`Federation`] extend who may request a
-//!    token. Nothing is allowed that is not named.
+//! 2. `policy/`: [`Audience`] has the scopes of a service, [`ExchangeRule`], [`Federation`] and [`IdentityProvider`] extend who
+//!    may request a token. Nothing is allowed that is not named.
 //! 3. `store/`: keys, revocations and upgraded secrets in memory, in one file ([`FileStore`], feature `file`, on by
 //!    default), or in PostgreSQL for several instances (`PostgresStore`, feature `postgres`).
 //! 4. `proof/`: proofs of possession (DPoP), and what tokens are bound to.
@@ -76,13 +76,15 @@ mod throttle;
 
 pub use builder::IssuerBuilder;
 pub use client::{CertificateName, Client, ClientSecret, SecretHash};
-pub use config::{AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IssuerConfig, StoreConfig};
+pub use config::{
+    AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IdentityProviderConfig, IssuerConfig, StoreConfig,
+};
 #[cfg(feature = "txn")]
 pub use config::{SubjectIssuerConfig, TransactionConfig, TrustDomainConfig};
 #[cfg(any(feature = "metrics", feature = "otel"))]
 pub use metrics::{IssuerMetrics, STORE_TIME_BUCKETS};
 pub use mint::{MintError, MintedToken};
-pub use policy::{Audience, ExchangeRule, Federation, Grant};
+pub use policy::{Audience, ExchangeRule, Federation, Grant, IdentityProvider};
 #[cfg(feature = "txn")]
 pub use policy::{TransactionRule, TrustDomain};
 pub use rotation::{KeyState, PublishedKey, RotationError};

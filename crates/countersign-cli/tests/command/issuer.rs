@@ -71,6 +71,43 @@ fn it_issues_tokens_persists_its_state_and_logs_no_secret() {
     }
 }
 
+/// The setting in a commented line of the example.
+fn uncommented(line: &str) -> Option<&str> {
+    line.strip_prefix("# ").filter(|rest| rest.contains(" = ") || rest.starts_with('['))
+}
+
+/// S12.11: the example starts as it is printed, and with an identity provider.
+#[test]
+fn s12_11_the_example_is_a_configuration_that_starts() {
+    let example = countersign(&["issuer", "--example"], "");
+    assert_eq!(example.code, 0, "{}", example.stderr);
+    let secret = example.stderr.trim().rsplit(' ').next().expect("a secret").to_owned();
+    assert!(secret.len() >= 32 && !example.stdout.contains(&secret), "{}", example.stderr);
+    let checked = |text: &str| {
+        let config = file("example.toml", text);
+        let answer = countersign(&["issuer", "--check", "--config", config.path()], "");
+        assert_eq!(answer.code, 0, "{}\n{text}", answer.stderr);
+    };
+    checked(&example.stdout);
+    let all: String = example.stdout.lines().map(|line| uncommented(line).unwrap_or(line).to_owned() + "\n").collect();
+    let keys = format!("keys = {{ inline = '{}' }}\n", countersign_test::TestIssuer::new().jwks());
+    let state = crate::run::new_path("example.redb");
+    checked(&format!("{all}{keys}").replace("issuer.redb", state.path()));
+
+    let config = file("example.toml", &example.stdout.replacen("issuer =", "listen = \"127.0.0.1:0\"\nissuer =", 1));
+    let issuer = Server::start_with("issuer", &["--config", config.path()], |command| command);
+    let pair = base64_simd::STANDARD.encode_to_string(format!("agent:{secret}"));
+    let ask = |resource: &str| {
+        let form = format!("grant_type=client_credentials&resource={resource}");
+        let headers = format!("authorization: Basic {pair}\r\n");
+        post_without_secret(issuer.text("address"), "/token", &form, &headers)
+    };
+    let (status, body) = ask("http%3A%2F%2F127.0.0.1%3A8080%2Fmcp");
+    assert!(status.contains("200") && body.contains("\"scope\":\"tools:read\""), "{body}");
+    let (status, body) = ask("http%3A%2F%2F127.0.0.1%3A8080%2Fother");
+    assert!(status.contains("400") && body.contains("invalid_target"), "{body}");
+}
+
 /// Weakened settings are in the log, also of a check, and `deny_danger` refuses them.
 #[test]
 fn a_weakened_issuer_is_logged_and_deny_danger_refuses_it() {

@@ -12,6 +12,8 @@ const TARGET: &str = "countersign::issuer";
 pub(crate) struct Issued<'a> {
     pub(crate) client: &'a str,
     pub(crate) grant: &'a str,
+    /// The identity provider that asserted the user.
+    pub(crate) identity_provider: Option<&'a str>,
     pub(crate) audience: &'a str,
     pub(crate) scope: &'a str,
     pub(crate) token_id: &'a str,
@@ -27,6 +29,7 @@ pub(crate) fn token_issued(issued: &Issued<'_>) {
         target: TARGET,
         client = issued.client,
         grant = issued.grant,
+        identity_provider = issued.identity_provider,
         audience = issued.audience,
         scope = issued.scope,
         token_id = issued.token_id,

@@ -13,10 +13,10 @@ use super::IssuerBuilder;
 use super::name::name_fault;
 use crate::audit::Refusals;
 use crate::client::{AssertionCheck, Client, ClientAuthenticator, PublicKeys, Registry, SecretCheck, pepper_key};
-use crate::policy::{MAX_TOKEN_LIFETIME, lifetime_fault};
+use crate::policy::{IdentityProvider, MAX_TOKEN_LIFETIME, lifetime_fault};
 use crate::proof::ProofCheck;
 use crate::rotation::{KeyRing, Maintenance, RingKeys, RingSettings, RotationError};
-use crate::service::{Federations, Issuer, Parts, Revocations, TrustDomains, own_token_verifier};
+use crate::service::{Federations, IdentityProviders, Issuer, Parts, Revocations, TrustDomains, own_token_verifier};
 use crate::status::{StatusListSettings, Statuses};
 use crate::store::{AsyncStore, MemoryStore};
 
@@ -63,6 +63,8 @@ impl IssuerBuilder {
         }));
         let store = AsyncStore::new(store, Arc::clone(&self.clock));
         let clients = self.clients.into_iter().collect::<Registry>();
+        let (providers, denied) = (self.identity_providers, self.danger_denied);
+        let identity_providers = IdentityProviders::new(providers, &self.name, &self.clock, denied, store.clone())?;
         let assertions = assertion_checks(&clients, &self.name, &self.clock, self.danger_denied)?;
         let secrets = SecretCheck::new(
             pepper?,
@@ -94,6 +96,7 @@ impl IssuerBuilder {
         Ok(Issuer::new(Parts {
             audiences: self.audiences.into_iter().map(|audience| (audience.name().to_owned(), audience)).collect(),
             federations,
+            identity_providers,
             trust_domains,
             clients: ClientAuthenticator::new(clients, secrets, assertions, store.clone()),
             name: self.name,
@@ -153,6 +156,7 @@ impl IssuerBuilder {
         }
         let is_client = |id: &str| self.clients.iter().any(|client| client.id() == id);
         faults.extend(self.federations.iter().flat_map(|federation| federation.faults(is_client)));
+        faults.extend(IdentityProvider::faults(&self.identity_providers, &self.name));
         let is_federated = |client: &Client| {
             self.federations.iter().flat_map(|federation| &federation.subjects).any(|(_, id)| id == client.id())
         };

@@ -10,7 +10,7 @@ use countersign_core::revocation::RevocationSink;
 use countersign_core::secret::Secret;
 
 use crate::client::Client;
-use crate::policy::{Audience, Federation, TrustDomain};
+use crate::policy::{Audience, Federation, IdentityProvider, TrustDomain};
 use crate::service::Issuer;
 use crate::status::StatusListSettings;
 use crate::store::{Store, StoreKey};
@@ -47,6 +47,7 @@ pub struct IssuerBuilder {
     pub(super) audiences: Vec<Audience>,
     pub(super) clients: Vec<Client>,
     pub(super) federations: Vec<Federation>,
+    pub(super) identity_providers: Vec<IdentityProvider>,
     pub(super) trust_domains: Vec<TrustDomain>,
     pub(super) token_lifetime: Duration,
     pub(super) algorithm: Algorithm,
@@ -72,6 +73,7 @@ impl Issuer {
             audiences: Vec::new(),
             clients: Vec::new(),
             federations: Vec::new(),
+            identity_providers: Vec::new(),
             trust_domains: Vec::new(),
             token_lifetime: TOKEN_LIFETIME,
             algorithm: Algorithm::ES256,
@@ -133,6 +135,14 @@ impl IssuerBuilder {
     /// Adds another issuer, tokens of which authenticate clients.
     pub fn add_federation(mut self, federation: Federation) -> Self {
         self.federations.push(federation);
+        self
+    }
+
+    /// Adds an identity provider, whose assertions about users are grants. Default: none, so that the issuer refuses them.
+    ///
+    /// Only clients with [`Grant::JwtBearer`](crate::Grant::JwtBearer) may present them.
+    pub fn add_identity_provider(mut self, provider: IdentityProvider) -> Self {
+        self.identity_providers.push(provider);
         self
     }
 
@@ -240,8 +250,8 @@ impl IssuerBuilder {
     }
 
     /// Refuses to build if a client's rule uses [`danger_without_actor`](crate::ExchangeRule::danger_without_actor), or a
-    /// federation trusts an issuer under weakened rules or keys. Clients are not authenticated by test keys (`test-only-…`). For
-    /// releases.
+    /// federation or an identity provider is trusted under weakened rules or keys. Clients are not authenticated by test keys
+    /// (`test-only-…`), and users are not asserted by them. For releases.
     pub fn deny_danger(mut self) -> Self {
         self.danger_denied = true;
         self

@@ -14,6 +14,7 @@ use countersign_core::verify::Verifier;
 use super::Client;
 use super::error::Busy;
 use super::public_keys::{PublicKeys, field, registered_keys};
+use crate::oauth::jwt_type;
 use crate::store::{AsyncStore, IdList, Insertion};
 
 /// The longest time from now to the `exp` of an assertion.
@@ -102,16 +103,10 @@ impl fmt::Debug for AssertionCheck {
 
 /// Refuses other kinds of tokens: `typ` must be absent, `JWT` or `client-authentication+jwt`.
 fn has_right_type(assertion: &str) -> bool {
-    let encoded = assertion.split('.').next().unwrap_or_default();
-    let Ok(json) = base64_simd::URL_SAFE_NO_PAD.decode_to_vec(encoded) else { return false };
-    let Ok(serde_json::Value::Object(header)) = serde_json::from_slice(&json) else { return false };
-    match header.get("typ") {
-        None => true,
-        Some(serde_json::Value::String(name)) => {
-            let name = name.to_ascii_lowercase();
-            matches!(name.trim_start_matches("application/"), "jwt" | "client-authentication+jwt")
-        }
-        Some(_) => false,
+    match jwt_type(assertion) {
+        Some(None) => true,
+        Some(Some(name)) => matches!(name.as_str(), "jwt" | "client-authentication+jwt"),
+        None => false,
     }
 }
 

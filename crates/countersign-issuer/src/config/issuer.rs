@@ -19,7 +19,7 @@ use serde::Deserialize;
 use super::file::read_file;
 #[cfg(feature = "txn")]
 use super::trust_domain::TrustDomainConfig;
-use super::{AudienceConfig, ClientConfig, FederationConfig, StoreConfig};
+use super::{AudienceConfig, ClientConfig, FederationConfig, IdentityProviderConfig, StoreConfig};
 use crate::builder::IssuerBuilder;
 use crate::service::Issuer;
 
@@ -64,7 +64,7 @@ pub struct IssuerConfig {
     pub rotation_interval_seconds: Option<u64>,
     /// The number of concurrent Argon2id checks. Default 4.
     pub concurrent_secret_checks: Option<usize>,
-    /// Refuses to build if a setting that begins with `danger_` is in force, also one of a federation.
+    /// Refuses to build if a setting that begins with `danger_` is in force, also one of a federation or an identity provider.
     #[serde(default)]
     pub deny_danger: bool,
     /// Demands a proof of possession (DPoP) with each token request.
@@ -104,6 +104,9 @@ pub struct IssuerConfig {
     /// Other issuers whose tokens authenticate clients.
     #[serde(default, rename = "federation")]
     pub federations: Vec<FederationConfig>,
+    /// Identity providers, whose assertions about users are grants.
+    #[serde(default, rename = "identity_provider")]
+    pub identity_providers: Vec<IdentityProviderConfig>,
     /// The folder at which relative paths start.
     #[serde(skip)]
     folder: PathBuf,
@@ -134,19 +137,20 @@ impl IssuerConfig {
         Ok(IssuerConfig { folder, ..Self::from_toml(text.expose())? })
     }
 
-    /// Builds the issuer. The keys of federations must be inline, and clients have no `public_keys`.
+    /// Builds the issuer. The keys of federations and identity providers must be inline, and clients have no `public_keys`.
     ///
     /// # Errors
     /// `ConfigError` with every fault found, each naming its field.
     pub fn build(&self) -> Result<Issuer, ConfigError> {
         self.build_with(|trusted| {
-            let problem =
-                "keys from a file or the network change, and need `build_with`; a federation may have them inline";
-            Err(ConfigError::new(format!("federation {}: keys", trusted.issuer.escape_debug()), problem))
+            let problem = "keys from a file or the network change, and need `build_with`; they may be inline";
+            let is_provider = self.identity_providers.iter().any(|provider| provider.trusted == *trusted);
+            let kind = if is_provider { "identity provider" } else { "federation" };
+            Err(ConfigError::new(format!("{kind} {}: keys", trusted.issuer.escape_debug()), problem))
         })
     }
 
-    /// Builds the issuer. `remote` makes the key source of a federation whose keys are not inline, and that of a client's
+    /// Builds the issuer. `remote` makes the key source of a federation or identity provider whose keys are not inline, and that of a client's
     /// `public_keys`, with the client as the issuer of its assertions. It is for example `countersign::keys::from_config`,
     /// which reads a file again as it changes. Paths are complete when it gets them.
     ///
@@ -212,6 +216,12 @@ impl IssuerConfig {
         for federation in &self.federations {
             if let Some(federation) = taken(federation.to_federation(&self.folder, &remote), &mut faults) {
                 builder = builder.add_federation(federation);
+            }
+        }
+        for provider in &self.identity_providers {
+            let provider = provider.to_identity_provider(&self.issuer, &self.folder, &remote);
+            if let Some(provider) = taken(provider, &mut faults) {
+                builder = builder.add_identity_provider(provider);
             }
         }
         ConfigError::check(faults)?; // before a store is opened

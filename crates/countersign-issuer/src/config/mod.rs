@@ -6,6 +6,7 @@ mod audience;
 mod client;
 mod federation;
 mod file;
+mod identity_provider;
 mod issuer;
 #[cfg(not(feature = "config"))]
 mod no_text;
@@ -17,6 +18,7 @@ mod trusted;
 pub use audience::AudienceConfig;
 pub use client::{ClientConfig, ExchangeConfig};
 pub use federation::FederationConfig;
+pub use identity_provider::IdentityProviderConfig;
 pub use issuer::IssuerConfig;
 pub use store::StoreConfig;
 #[cfg(feature = "txn")]

@@ -66,6 +66,18 @@ fn whole() -> String {
         issuer = "https://cluster.example.com"
         audience = "https://sts.example.com"
         keys = {{ inline = '{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}]}}' }}
+
+        [[identity_provider]]
+        prefix = "staff:"
+        max_lifetime_seconds = 120
+        only_tenant = "t-1"
+        tenant = "acme"
+        default_scopes = ["read"]
+        copied_claims = ["amr"]
+        [identity_provider.trusted]
+        issuer = "https://id.example.com"
+        audience = "https://sts.example.com"
+        keys = {{ inline = '{{"keys":[{{"kty":"OKP","crv":"Ed25519","alg":"EdDSA","x":"11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}}]}}' }}
         "#
     )
 }
@@ -113,10 +125,34 @@ fn an_unknown_field_is_refused_in_every_table() {
         ("copied_claims = ", "copied_claim = "),
         ("subjects = ", "subject = "),
         ("audience = \"https", "audiences = \"https"),
+        ("only_tenant = ", "only_tenants = "),
     ] {
         let error = IssuerConfig::from_toml(&whole().replacen(at, odd, 1)).expect_err(odd).to_string();
         assert!(error.starts_with("config: line ") && !error.contains("argon2id"), "{error}");
     }
+}
+
+#[test]
+fn s12_11_assertions_are_for_this_issuer_and_of_one_type() {
+    let own = "issuer = \"https://id.example.com\"\n        audience = \"https://sts.example.com\"";
+    let build = |rules: &str| {
+        let text = whole().replacen(own, rules, 1);
+        assert_ne!(text, whole(), "{rules}");
+        IssuerConfig::from_toml(&text).and_then(|config| config.build()).expect_err(rules)
+    };
+    let issuer = "issuer = \"https://id.example.com\"\n";
+    for (rules, problem) in [
+        ("audience = \"https://else.example.com\"", "audience is not this issuer"),
+        ("audience = [\"https://sts.example.com\", \"other\"]", "audience is not this issuer"),
+        ("audience = \"https://sts.example.com\"\nprofile = \"access_token\"", "profile or token_types is set"),
+        ("audience = \"https://sts.example.com\"\ntoken_types = [\"JWT\"]", "profile or token_types is set"),
+    ] {
+        let error = build(&format!("{issuer}{rules}"));
+        assert_eq!(error.faults()[0].field, "identity_provider");
+        assert!(error.to_string().contains(problem), "{error}");
+    }
+    let error = build("issuer = \"https://sts.example.com\"\naudience = \"https://sts.example.com\"");
+    assert_eq!(error.faults()[0].field, "identity provider https://sts.example.com: issuer");
 }
 
 #[test]
@@ -146,7 +182,8 @@ fn faults_name_their_fields_and_are_reported_at_once() {
         .replace("{ inline", "{ jwks_url = \"https://cluster.example.com/keys\" } #");
     let error = IssuerConfig::from_toml(&bad).expect("readable").build().expect_err("not sound");
     let fields: Vec<_> = error.faults().iter().map(|fault| fault.field.to_string()).collect();
-    assert_eq!(fields, ["client orders: grants", "federation https://cluster.example.com: keys"]);
+    let of_keys = ["federation https://cluster.example.com: keys", "identity provider https://id.example.com: keys"];
+    assert_eq!(fields, ["client orders: grants", of_keys[0], of_keys[1]]);
     let bad = whole().replace(HASH, "plain-secret-of-somebody").replace("= 86400", "= 60");
     let error = IssuerConfig::from_toml(&bad).expect("readable").build().expect_err("not sound");
     assert_eq!(error.faults()[0].field, "client orders: secret");

@@ -12,6 +12,9 @@ use crate::policy::Grant;
 use crate::rotation::JWKS_MAX_AGE;
 use crate::service::Issuer;
 
+/// The profile of the JWT bearer grant that identity assertions follow (draft-ietf-oauth-identity-assertion-authz-grant-03 §7.2).
+const IDENTITY_ASSERTION_PROFILE: &str = "urn:ietf:params:oauth:grant-profile:id-jag";
+
 pub(super) fn response(document: Bytes) -> Response {
     let headers = [
         (header::CONTENT_TYPE, "application/json".to_owned()),
@@ -40,7 +43,7 @@ pub(super) fn document(issuer: &Issuer) -> Value {
     let algorithms: Vec<&str> = Algorithm::DEFAULT.iter().map(|algorithm| algorithm.name()).collect();
     let proof_algorithms: Vec<&str> = issuer.proofs().algorithms().iter().map(|algorithm| algorithm.name()).collect();
     let name = issuer.name();
-    json!({
+    let mut document = json!({
         "issuer": name,
         "token_endpoint": format!("{name}/token"),
         "introspection_endpoint": format!("{name}/introspect"),
@@ -58,7 +61,11 @@ pub(super) fn document(issuer: &Issuer) -> Value {
         "revocation_endpoint_auth_signing_alg_values_supported": algorithms,
         "dpop_signing_alg_values_supported": proof_algorithms,
         "tls_client_certificate_bound_access_tokens": binds_certificates,
-    })
+    });
+    if !issuer.identity_providers().is_empty() {
+        document["authorization_grant_profiles_supported"] = json!([IDENTITY_ASSERTION_PROFILE]);
+    }
+    document
 }
 
 /// The document of an issuer that serves only its keys.

@@ -48,6 +48,7 @@ impl From<GrantError> for OAuthError {
     fn from(error: GrantError) -> Self {
         match error {
             GrantError::InvalidRequest(description) => OAuthError::invalid_request(description),
+            GrantError::InvalidGrant(reason) => OAuthError::invalid_grant().because(reason),
             GrantError::InvalidScope(description) => OAuthError::invalid_scope(description),
             GrantError::InvalidTarget(description) => OAuthError::invalid_target(description),
             GrantError::Unavailable => OAuthError::server_error(),
@@ -64,6 +65,7 @@ impl From<MintError> for OAuthError {
             MintError::KeysWithdrawn | MintError::Statuses(_) => OAuthError::unavailable(),
             MintError::MissingClaim(_)
             | MintError::SubjectIsClient
+            | MintError::SubjectOfProvider
             | MintError::InvalidExpiry
             | MintError::UnknownAudience
             | MintError::Signing => OAuthError::server_error(),

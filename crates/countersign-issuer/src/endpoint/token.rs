@@ -11,7 +11,7 @@ use super::refusal::refuse;
 use crate::audit::{self, Issued};
 use crate::client::Client;
 use crate::counts::{Outcome, TokenGrant};
-use crate::grant::{self, GrantedToken};
+use crate::grant::{self, GrantRequest, GrantedToken, is_identity_assertion};
 use crate::oauth::{
     ClientIdentification, Form, NOT_APPLICABLE, OAuthError, json_response, refuse_credential, token_type,
 };
@@ -32,7 +32,7 @@ pub(super) async fn token(State(issuer): State<Issuer>, request: Request) -> Res
         grant = TokenGrant::from_name(form.one("grant_type"));
     });
     let answer = match form {
-        Ok((headers, form)) if form.one("grant_type") == Some(Grant::JwtBearer.name()) => {
+        Ok((headers, form)) if is_federated(&issuer, &headers, &form) => {
             jwt_bearer(&issuer, &headers, &form, peer).await
         }
         Ok((headers, form)) => match ClientIdentification::from_request(&headers, &form, peer.certificate, verified) {
@@ -72,7 +72,17 @@ async fn authenticated(
     if !client.grants.contains(&grant) {
         return Err(OAuthError::unauthorized_client());
     }
-    issue(issuer, &client, grant, headers, form, peer).await
+    issue(issuer, &client, GrantRequest::with_credential(grant), headers, form, peer).await
+}
+
+/// Returns whether the assertion of a request is its only credential (RFC 7523 §3.1). An identity assertion stands beside the
+/// credential of the client that presents it, which may be its certificate.
+fn is_federated(issuer: &Issuer, headers: &HeaderMap, form: &Form) -> bool {
+    let is_for_user = || {
+        let is_asserted = form.one("assertion").is_some_and(is_identity_assertion);
+        !issuer.identity_providers().is_empty() && (is_asserted || refuse_credential(headers, form).is_err())
+    };
+    form.one("grant_type") == Some(Grant::JwtBearer.name()) && !is_for_user()
 }
 
 /// Answers a request with a token of another issuer, which authenticates the client (RFC 7523 §3.1).
@@ -86,7 +96,7 @@ async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form, peer: Pee
     if form.one("client_id").is_some_and(|named| named != client.id()) {
         return Err(OAuthError::invalid_grant());
     }
-    issue(issuer, &client, Grant::JwtBearer, headers, form, peer).await
+    issue(issuer, &client, GrantRequest::OwnToken(Grant::JwtBearer), headers, form, peer).await
 }
 
 /// Issues a token to an authenticated client, bound to the key of its proof if it sent one, and to its certificate if the client
@@ -94,7 +104,7 @@ async fn jwt_bearer(issuer: &Issuer, headers: &HeaderMap, form: &Form, peer: Pee
 async fn issue(
     issuer: &Issuer,
     client: &Client,
-    grant: Grant,
+    request: GrantRequest,
     headers: &HeaderMap,
     form: &Form,
     peer: Peer,
@@ -105,7 +115,7 @@ async fn issue(
     }
     let proof = issuer.proofs().read(headers, client.dpop_bound_access_tokens)?;
     let possession = Possession { key: proof.as_ref().map(DpopProof::thumbprint), certificate: peer.certificate };
-    let granted = grant::evaluate(grant, issuer, client, form, possession).await?;
+    let granted = grant::evaluate(request, issuer, client, form, possession).await?;
     if let Some(proof) = &proof {
         issuer.proofs().record(proof, client.id()).await?;
     }
@@ -118,7 +128,8 @@ async fn issue(
     let scope = granted.scope.to_text();
     audit::token_issued(&Issued {
         client: client.id(),
-        grant: grant.name(),
+        grant: request.grant().name(),
+        identity_provider: granted.identity_provider.as_deref(),
         audience: &granted.audience,
         scope: &scope,
         token_id: token.token_id(),
@@ -139,6 +150,9 @@ async fn issue(
     });
     if !granted.scope.is_empty() {
         body["scope"] = Value::from(scope);
+    }
+    if granted.has_resource {
+        body["resource"] = Value::from(granted.audience.as_str());
     }
     if let Some(issued_token_type) = issued_token_type {
         body["issued_token_type"] = Value::from(issued_token_type);

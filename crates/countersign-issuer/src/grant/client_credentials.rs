@@ -25,5 +25,7 @@ pub(super) fn evaluate(issuer: &Issuer, client: &Client, form: &Form) -> Result<
         claims,
         is_for_certificate: false,
         token: GrantedToken::Access { issued_token_type: None },
+        identity_provider: None,
+        has_resource: false,
     })
 }

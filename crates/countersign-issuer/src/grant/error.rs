@@ -6,6 +6,8 @@ use crate::store::StoreError;
 #[derive(Clone, Debug)]
 pub(crate) enum GrantError {
     InvalidRequest(&'static str),
+    /// An assertion that is not accepted, with the reason for the log. The response does not reveal it.
+    InvalidGrant(&'static str),
     InvalidScope(&'static str),
     InvalidTarget(&'static str),
     /// No randomness is available.

@@ -1,27 +1,58 @@
 //! The dispatch by grant.
 
-use super::{GrantError, Granted, TXN_TOKEN, client_credentials, exchange, transaction};
+use super::{GrantError, Granted, TXN_TOKEN, client_credentials, exchange, identity_assertion, transaction};
 use crate::client::Client;
 use crate::oauth::Form;
 use crate::policy::Grant;
 use crate::proof::Possession;
 use crate::service::Issuer;
 
+/// The request of an authenticated client.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum GrantRequest {
+    /// A token for itself, by the grant with which it authenticated.
+    OwnToken(Grant),
+    /// A token for the subject of another one.
+    Exchange,
+    /// A token for the user of an identity assertion.
+    IdentityAssertion,
+}
+
+impl GrantRequest {
+    /// The request of a client that authenticated with a credential of its own.
+    pub(crate) fn with_credential(grant: Grant) -> Self {
+        match grant {
+            Grant::ClientCredentials => GrantRequest::OwnToken(grant),
+            Grant::TokenExchange => GrantRequest::Exchange,
+            Grant::JwtBearer => GrantRequest::IdentityAssertion,
+        }
+    }
+
+    /// The grant, by its `grant_type`.
+    pub(crate) const fn grant(self) -> Grant {
+        match self {
+            GrantRequest::OwnToken(grant) => grant,
+            GrantRequest::Exchange => Grant::TokenExchange,
+            GrantRequest::IdentityAssertion => Grant::JwtBearer,
+        }
+    }
+}
+
 /// Evaluates the request of an authenticated client, who has proven this possession.
 pub(crate) async fn evaluate(
-    grant: Grant,
+    request: GrantRequest,
     issuer: &Issuer,
     client: &Client,
     form: &Form,
     possession: Possession,
 ) -> Result<Granted, GrantError> {
-    match grant {
-        // In both a client requests a token for itself; they differ in how it authenticated.
-        Grant::ClientCredentials | Grant::JwtBearer => client_credentials::evaluate(issuer, client, form),
-        Grant::TokenExchange if is_for_transaction(form) => {
+    match request {
+        GrantRequest::OwnToken(_) => client_credentials::evaluate(issuer, client, form),
+        GrantRequest::Exchange if is_for_transaction(form) => {
             transaction::evaluate(issuer, client, form, possession).await
         }
-        Grant::TokenExchange => exchange::evaluate(issuer, client, form, possession).await,
+        GrantRequest::Exchange => exchange::evaluate(issuer, client, form, possession).await,
+        GrantRequest::IdentityAssertion => identity_assertion::evaluate(issuer, client, form, possession).await,
     }
 }
 

@@ -83,6 +83,8 @@ pub(super) async fn evaluate(
         claims: copied,
         is_for_certificate,
         token: GrantedToken::Access { issued_token_type: Some(ACCESS_TOKEN) },
+        identity_provider: None,
+        has_resource: false,
     })
 }
 

@@ -18,6 +18,10 @@ pub(crate) struct Granted {
     pub(crate) is_for_certificate: bool,
     /// The kind of token.
     pub(crate) token: GrantedToken,
+    /// The identity provider that asserted the subject.
+    pub(crate) identity_provider: Option<String>,
+    /// The response states the audience as `resource`.
+    pub(crate) has_resource: bool,
 }
 
 /// The kind of token to be issued.

@@ -221,6 +221,8 @@ impl Request<'_> {
             claims,
             is_for_certificate: false,
             token: GrantedToken::Transaction,
+            identity_provider: None,
+            has_resource: false,
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum MintError {
     MissingClaim(&'static str),
     /// The subject has the name of a client: the token would pass for the client's own.
     SubjectIsClient,
+    /// The subject begins with the prefix of an identity provider: the token would pass for that of a user of the provider.
+    SubjectOfProvider,
     /// The issuer does not have this audience.
     UnknownAudience,
     /// The requested expiry is in the past.
@@ -48,6 +50,9 @@ impl fmt::Display for MintError {
             }
             MintError::SubjectIsClient => f.write_str(
                 "sub is the id of a client, or sub_is_client is set; give users other names than clients, such as a prefix",
+            ),
+            MintError::SubjectOfProvider => f.write_str(
+                "sub begins with the prefix of an identity provider, which only its assertions name; give other users another one",
             ),
             MintError::UnknownAudience => f.write_str("aud is not an audience of this issuer; add it to the builder"),
             MintError::Expired => f.write_str("exp is in the past; set a later one"),

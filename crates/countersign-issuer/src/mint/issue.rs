@@ -33,7 +33,8 @@ impl Issuer {
     /// The issuer sets `iss`, `iat`, `jti` and the type. The lifetime is the audience's, or ends at the `exp` of the draft
     /// if that is earlier. **The issuer does not check that the subject is authenticated or may have these claims**: the
     /// application must. A subject with the name of a client is refused, because services would take its token for the
-    /// client's own; a client requests its own tokens at the token endpoint.
+    /// client's own; a client requests its own tokens at the token endpoint. So is one with the prefix of an
+    /// [`IdentityProvider`](crate::IdentityProvider).
     ///
     /// At most every 5 s it has the store read for changes of other instances before it signs, and waits for that: on a thread
     /// of a tokio runtime at most a second. If the store does not answer, it signs with the keys of the last read. With
@@ -51,7 +52,7 @@ impl Issuer {
     /// ```
     ///
     /// # Errors
-    /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client, the audience is unknown, `exp` is
+    /// `MintError` if `sub`, `aud` or `client_id` is missing, `sub` is the name of a client or of a user of an identity provider, the audience is unknown, `exp` is
     /// in the past or not a whole number, the token would be larger than 7 KiB, or the signing keys were removed from the store.
     pub fn mint(&self, draft: &Draft) -> Result<MintedToken, MintError> {
         let checked = self.checked(draft)?;
@@ -94,6 +95,9 @@ impl Issuer {
         let (subject, client_id) = (text("sub")?, text("client_id")?);
         if subject == client_id || self.is_client(subject) || claims.contains_key(CLIENT_SUBJECT_CLAIM) {
             return Err(MintError::SubjectIsClient);
+        }
+        if self.identity_providers().has_name(subject) {
+            return Err(MintError::SubjectOfProvider);
         }
         let audience = self.audience(text("aud")?).ok_or(MintError::UnknownAudience)?;
         let not_after = match claims.get("exp") {

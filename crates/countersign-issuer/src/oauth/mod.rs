@@ -3,6 +3,7 @@
 mod client_authentication;
 mod error;
 mod form;
+mod jwt_type;
 mod token_type;
 
 pub(crate) use client_authentication::{
@@ -10,4 +11,5 @@ pub(crate) use client_authentication::{
 };
 pub(crate) use error::{OAuthError, json_response};
 pub(crate) use form::Form;
+pub(crate) use jwt_type::jwt_type;
 pub(crate) use token_type::{NOT_APPLICABLE, token_type};

@@ -16,7 +16,8 @@ pub enum Grant {
     ClientCredentials,
     /// A client exchanges the token of its caller (RFC 8693).
     TokenExchange,
-    /// A workload presents a token of its platform (RFC 7523), as a [`Federation`](crate::Federation) allows.
+    /// A workload presents a token of its platform (RFC 7523), as a [`Federation`](crate::Federation) allows; or a client presents the
+    /// identity assertion of an [`IdentityProvider`](crate::IdentityProvider), which only those with this grant may.
     JwtBearer,
 }
 

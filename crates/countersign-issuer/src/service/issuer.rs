@@ -18,6 +18,7 @@ use countersign_core::policy::TrustedIssuer;
 use countersign_core::verify::{TransactionToken, Verified, Verifier};
 
 use super::federation::{FederationError, Federations};
+use super::identity_providers::{Asserted, IdentityProviders};
 use super::own_tokens;
 use super::revocations::Revocations;
 use super::subject_issuers::OutsideSubject;
@@ -65,6 +66,7 @@ pub(crate) struct Parts {
     pub(crate) maintenance: Maintenance,
     pub(crate) clients: ClientAuthenticator,
     pub(crate) federations: Federations,
+    pub(crate) identity_providers: IdentityProviders,
     pub(crate) trust_domains: TrustDomains,
     pub(crate) key_source: Arc<RingKeys>,
     pub(crate) own_tokens: Verifier,
@@ -296,6 +298,22 @@ impl Issuer {
             Some(Ok(subject)) => Ok(Some(subject)),
             Some(Err(error)) => self.not_verified(&error),
         }
+    }
+
+    /// Verifies an assertion of an identity provider about a user. `None` if it is not valid.
+    ///
+    /// # Errors
+    /// `StoreError` if it is unknown whether the assertion is valid.
+    pub(crate) async fn verify_identity_assertion(&self, assertion: &str) -> Result<Option<Asserted<'_>>, StoreError> {
+        match self.0.identity_providers.verify(assertion).await {
+            None => Ok(None),
+            Some(Ok(asserted)) => Ok(Some(asserted)),
+            Some(Err(error)) => self.not_verified(&error),
+        }
+    }
+
+    pub(crate) fn identity_providers(&self) -> &IdentityProviders {
+        &self.0.identity_providers
     }
 
     pub(crate) fn trust_domains(&self) -> &TrustDomains {

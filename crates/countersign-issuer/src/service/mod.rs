@@ -1,6 +1,7 @@
-//! The token service: its keys, the rules for its own tokens, federation and revocation.
+//! The token service: its keys, the rules for its own tokens, federation, identity providers and revocation.
 
 mod federation;
+mod identity_providers;
 mod issuer;
 mod own_tokens;
 mod revocation;
@@ -10,6 +11,7 @@ mod subject_issuers;
 mod trust_domains;
 
 pub(crate) use federation::{FederationError, Federations};
+pub(crate) use identity_providers::{Asserted, IDENTITY_ASSERTION_TYPE, IdentityProviders};
 pub use issuer::Issuer;
 pub(crate) use issuer::Parts;
 pub(crate) use own_tokens::own_token_verifier;

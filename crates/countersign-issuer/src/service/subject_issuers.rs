@@ -1,4 +1,4 @@
-//! Issuers from outside, for whose subjects transactions begin.
+//! Issuers from outside, for whose subjects transactions begin or access is granted.
 
 use std::collections::HashMap;
 use std::future::{Future, poll_fn};
@@ -7,21 +7,19 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::integration::{OccupancyBudget, Standing, verify_presented};
+use countersign_core::policy::TrustedIssuer;
 use countersign_core::token::Unverified;
-use countersign_core::verify::{Verified, Verifier};
+use countersign_core::verify::{Verified, Verifier, VerifierBuilder};
 
-use crate::policy::TrustDomain;
-
-/// The most subject tokens of a trust domain that wait for keys. An issuer that does not answer has at most half of these places.
+/// The most subject tokens of a trust domain, or identity assertions, that wait for keys. An issuer that does not answer has at most half of these places.
 const MAX_WAITING: u32 = 64;
 
 /// When to try again if more wait.
 const RETRY_AFTER: Duration = Duration::from_secs(1);
 
-/// The issuers of one trust domain. Each has a verifier of its own, so that no names of two are compared.
+/// The issuers of one trust domain, or the identity providers. Each has a verifier of its own, so that no names of two are compared.
 pub(super) struct SubjectIssuers {
     issuers: HashMap<String, Entry>,
     /// By the issuer that a token names.
@@ -36,16 +34,19 @@ struct Entry {
 /// A subject from outside, verified.
 pub(crate) struct OutsideSubject {
     pub(crate) verified: Arc<Verified>,
-    /// Its name within the trust domain.
+    /// Its name within the trust domain, or at this issuer.
     pub(crate) name: String,
 }
 
 impl SubjectIssuers {
-    pub(super) fn new(domain: &TrustDomain, clock: &Arc<dyn Clock>, danger_denied: bool) -> Result<Self, ConfigError> {
+    /// Each issuer has the prefix of its subjects' names, and a verifier of `builder`.
+    pub(super) fn new(
+        trusted: &[(TrustedIssuer, String)],
+        builder: impl Fn() -> VerifierBuilder,
+    ) -> Result<Self, ConfigError> {
         let mut issuers = HashMap::new();
-        for (trusted, prefix) in &domain.subject_issuers {
-            let builder = Verifier::builder().trust(trusted.clone()).clock(Arc::clone(clock));
-            let verifier = if danger_denied { builder.deny_danger() } else { builder }.build()?;
+        for (trusted, prefix) in trusted {
+            let verifier = builder().trust(trusted.clone()).build()?;
             issuers.insert(trusted.issuer().to_owned(), Entry { verifier, prefix: prefix.clone() });
         }
         Ok(SubjectIssuers { issuers, waiting: OccupancyBudget::new(MAX_WAITING) })

@@ -8,7 +8,7 @@ use countersign_core::clock::Clock;
 use countersign_core::error::{ConfigError, VerifyError};
 use countersign_core::key::{Algorithm, KeySource};
 use countersign_core::policy::TransactionService;
-use countersign_core::verify::{TransactionToken, TransactionVerifier};
+use countersign_core::verify::{TransactionToken, TransactionVerifier, Verifier};
 
 use super::subject_issuers::{OutsideSubject, SubjectIssuers};
 use crate::policy::TrustDomain;
@@ -36,7 +36,10 @@ impl TrustDomains {
             let service = transaction_service(domain.name(), issuer, Arc::clone(keys), algorithm);
             let verifier =
                 TransactionVerifier::builder(service.leeway(Duration::ZERO)).clock(Arc::clone(clock)).build()?;
-            let subjects = SubjectIssuers::new(&domain, clock, danger_denied)?;
+            let subjects = SubjectIssuers::new(&domain.subject_issuers, || {
+                let builder = Verifier::builder().clock(Arc::clone(clock));
+                if danger_denied { builder.deny_danger() } else { builder }
+            })?;
             Ok((domain.name().to_owned(), Entry { domain, verifier, subjects }))
         };
         domains.into_iter().map(entry).collect::<Result<_, _>>().map(TrustDomains)

@@ -189,7 +189,7 @@ impl fmt::Debug for StoredKeys {
 pub enum IdList {
     /// Revoked tokens, by `jti`.
     RevokedTokens,
-    /// Used client assertions, by client and `jti`.
+    /// Used assertions: of clients, by client and `jti`, and of identity providers, by provider and `jti`.
     UsedAssertions,
     /// Used proofs of possession (DPoP), by key and `jti`.
     UsedProofs,

@@ -1,6 +1,7 @@
 //! `countersign issuer`, `rotate` and `revoke`: the token service as a command, and its control.
 
 pub(super) mod control;
+mod example;
 mod reach;
 mod revoke;
 mod rotate;

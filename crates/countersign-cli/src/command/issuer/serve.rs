@@ -1,7 +1,7 @@
 //! `countersign issuer`: runs the embedded token service from a configuration file.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use axum::Router;
@@ -14,7 +14,7 @@ use countersign_redis::{RedisSettings, RevocationStream};
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use super::control;
+use super::{control, example};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve, shutdown_signal};
 use crate::{fetch, log, output, runtime};
@@ -25,7 +25,8 @@ const MAX_BODY_BYTES: usize = 128 * 1024;
 /// The longest wait for calls of the store that are still running when the service ends.
 const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 
-/// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation.
+/// Run a small token service for service-to-service calls: client credentials, token exchange, workload federation, identity
+/// assertions.
 ///
 /// It is not a login server. It serves plain HTTP; beyond this machine a proxy must terminate TLS. Issued and
 /// refused tokens are logged to standard error, without secrets.
@@ -33,8 +34,11 @@ const STORE_TIMEOUT: Duration = Duration::from_secs(1);
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
     /// The configuration, in TOML; file names in it are relative to its folder
-    #[arg(long, value_name = "FILE")]
-    config: PathBuf,
+    #[arg(long, value_name = "FILE", required_unless_present = "example")]
+    config: Option<PathBuf>,
+    /// Print a configuration for an MCP server and its machine clients, with a new secret on standard error, and exit
+    #[arg(long, conflicts_with_all = ["config", "check", "behind_tls", "revocations_redis_env", "json"])]
+    example: bool,
     /// Check the configuration, open the store, and exit
     #[arg(long)]
     check: bool,
@@ -54,7 +58,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
-        let config = IssuerConfig::from_file(&self.config).map_err(|error| invalid(&error))?;
+        let Some(path) = &self.config else { return example::print() };
+        let config = IssuerConfig::from_file(path).map_err(|error| invalid(&error))?;
         let _log = log::start()?; // before the issuer is built, which logs what is weakened
         let runtime = runtime::with_all_cores()?;
         let within = runtime.enter(); // keys of other issuers are fetched from it
@@ -66,7 +71,7 @@ impl Arguments {
             return Ok(Exit::Done);
         }
         let publisher = stream.map(|stream| stream.publish(issuer.clone())).transpose()?;
-        let outcome = runtime.block_on(self.serve(&config, &issuer, certificates));
+        let outcome = runtime.block_on(self.serve(path, &config, &issuer, certificates));
         drop(publisher);
         drop(within);
         runtime.shutdown_timeout(STORE_TIMEOUT);
@@ -82,7 +87,8 @@ impl Arguments {
     }
 
     async fn serve(
-        self,
+        &self,
+        path: &Path,
         config: &IssuerConfig,
         issuer: &Issuer,
         certificates: Option<ReadCertificateLayer>,
@@ -96,7 +102,7 @@ impl Arguments {
         let listener = TcpListener::bind(address).await.map_err(unusable)?;
         let address = listener.local_addr().map_err(unusable)?.to_string();
         let end = shutdown_signal()?;
-        let _control = match control::path(config, &self.config) {
+        let _control = match control::path(config, path) {
             // The service also runs without a control endpoint.
             Some(path) => {
                 control::start(issuer.clone(), &path).await.map_err(|failure| output::warn(&failure.to_string())).ok()
