@@ -12,7 +12,7 @@ use redis::{ErrorKind, ServerErrorKind};
 
 use super::keys::{Keys, PARTS_OF_A_CLUSTER, WINDOW_SECONDS};
 use super::script::{Answer, Call};
-use crate::link::{Failure, Link};
+use crate::link::{Effect, Failure, Link};
 use crate::settings::RedisSettings;
 
 /// The most proofs of one issuer within 64 s.
@@ -124,7 +124,7 @@ impl RedisReplays {
         let keys = Keys { prefix: place.prefix.clone(), parts };
         // Each part remembers from the first connection on, and not only from its first proof, which would be refused.
         let begin = |part| Call { keys: vec![keys.since(part)], arguments: Vec::new() }.with_text();
-        let link = Link::start(place, (0..parts).map(begin).collect());
+        let link = Link::start(place, (0..parts).map(begin).collect(), Effect::Unavailable);
         let link = link.map_err(|failure| ConfigError::new("redis", failure.words()))?;
         Ok(RedisReplays {
             link: Arc::new(link),
