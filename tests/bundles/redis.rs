@@ -169,13 +169,18 @@ async fn s14_01_s14_02_what_others_write_into_the_key_is_refused_in_bounds() {
         ("", "nothing is published"),
         ("nonsense", "no bundle that was published whole"),
         (first.as_str(), "no bundle that was published whole"),
-        (&whole[..whole.len() / 2], "no bundle that was published whole"),
+        (&format!("3{}", &whole[1..whole.len() / 2]), "no bundle that was published whole"),
         (&format!("{head}x\n{first}"), "no bundle that was published whole"),
     ] {
         server.run(&["SET", &key, value]);
         let problem = problem().await;
         assert!(problem.contains(expected), "{value}: {problem}");
     }
+    // What was cut is whole again when the same is published again; what is no bundle is not replaced.
+    server.run(&["SET", &key, &whole[..whole.len() / 2]]);
+    assert_eq!(bundles.publish(&first, &world.pins()).await, Ok(false));
+    assert_eq!((server.run(&["GET", &key]), service.pull().await), (whole.clone(), Ok(false)));
+    server.run(&["SET", &key, "nonsense"]);
     let error = bundles.publish(&world.bundle(3, "orders"), &world.pins()).await.expect_err("not a bundle");
     assert_eq!(error.code(), "not_a_bundle");
     server.run(&["EVAL", "return redis.call('SET', KEYS[1], string.rep('a', 10485760))", "1", &key]);

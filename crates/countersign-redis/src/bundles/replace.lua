@@ -8,11 +8,10 @@ if value ~= '' and not revision then
   return { 3, '' }
 end
 local is_same = revision == ARGV[1] and digest == ARGV[2]
-if not is_same then
-  if revision and tonumber(revision) >= tonumber(ARGV[1]) then
-    return { 2, revision }
-  end
-  redis.call('SET', KEYS[1], ARGV[3])
+if revision and not is_same and tonumber(revision) >= tonumber(ARGV[1]) then
+  return { 2, revision }
 end
+-- The same one too: somebody may have cut it.
+redis.call('SET', KEYS[1], ARGV[3])
 redis.call('XADD', KEYS[2], 'MAXLEN', 1, '*', 'revision', ARGV[1])
 return { is_same and 1 or 0, ARGV[1] }

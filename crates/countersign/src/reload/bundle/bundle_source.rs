@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use countersign_core::bundle::MAX_BUNDLE_BYTES;
 use countersign_core::error::ConfigError;
-use countersign_core::integration::safe_text;
+use countersign_core::integration::safe_text_within;
 
 /// The future of [`BundleSource::pull`].
 pub type BundleFuture<'a> = Pin<Box<dyn Future<Output = Result<PulledBundle, BundleSourceError>> + Send + 'a>>;
@@ -177,9 +177,9 @@ impl BundleSourceErrorKind {
 }
 
 impl BundleSourceError {
-    /// An error with this text for operators, which states the problem and the fix.
+    /// An error with this text for operators, which states the problem and the fix. It is cut after 300 characters.
     pub fn new(kind: BundleSourceErrorKind, problem: impl AsRef<str>) -> Self {
-        BundleSourceError::of(kind, safe_text(problem.as_ref()))
+        BundleSourceError::of(kind, safe_text_within(problem.as_ref(), MAX_PROBLEM_CHARS))
     }
 
     /// The error of a document that is longer than 1 MiB.
@@ -233,6 +233,9 @@ impl fmt::Display for BundleSourceError {
 }
 
 impl std::error::Error for BundleSourceError {}
+
+/// The longest text of an error, in characters.
+const MAX_PROBLEM_CHARS: usize = 300;
 
 /// The longest pause that a source may ask for.
 const LONGEST_RETRY_AFTER: Duration = Duration::from_secs(60);

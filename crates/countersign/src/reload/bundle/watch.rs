@@ -242,9 +242,15 @@ pub(super) async fn follow(following: Following) {
 /// Waits for a hint, of a caller or of the source.
 async fn hinted(watch: &Watch) {
     let mut changed = pin!(async { watch.source.changed().await });
+    let mut has_panicked = false;
     let of_source = poll_fn(|context| {
-        // A source that panics gives no hints; its pulls go on.
-        catch_unwind(AssertUnwindSafe(|| changed.as_mut().poll(context))).unwrap_or(Poll::Pending)
+        if has_panicked {
+            return Poll::Pending; // it gives no hints, and its pulls go on
+        }
+        catch_unwind(AssertUnwindSafe(|| changed.as_mut().poll(context))).unwrap_or_else(|_| {
+            has_panicked = true;
+            Poll::Pending
+        })
     });
     tokio::select! {
         () = watch.hint.notified() => {}
