@@ -147,8 +147,7 @@ async fn s14_02_a_source_that_panics_is_asked_again() {
     let first = world.bundle(1, "orders");
     let place = Place::with(move |_| document(first.clone(), None), true);
     let source = PolicyBundle::from_source(Arc::clone(&place), world.pins());
-    let service =
-        world.service(source).interval(Duration::from_millis(20)).build().await.expect("a bundle");
+    let service = world.service(source).interval(Duration::from_millis(20)).build().await.expect("a bundle");
     place.answer(|_| panic!("a fault of the source"));
     while service.verifier().policy_error().is_none() {
         tokio::time::sleep(Duration::from_millis(5)).await;
@@ -165,7 +164,8 @@ async fn s14_07_a_shadow_comes_from_a_source_too() {
     let world = World::new("source-shadow");
     let first = world.bundle(1, "orders");
     let shadow = world.draft(2, World::policy("billing", "")).sign_shadow(&world.signer).expect("signed");
-    let (place, next) = (Place::of(move |_| document(first.clone(), None)), Place::of(move |_| document(shadow.clone(), None)));
+    let (place, next) =
+        (Place::of(move |_| document(first.clone(), None)), Place::of(move |_| document(shadow.clone(), None)));
     let source = PolicyBundle::from_source(place, world.pins()).shadow(ShadowPolicy::from_source(Arc::clone(&next)));
     let service = world.service(source).build().await.expect("a bundle");
     assert_eq!(service.shadow().expect("compared").revision, Some(2));

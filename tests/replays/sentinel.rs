@@ -57,7 +57,8 @@ async fn s6_14_the_primary_is_the_one_that_sentinels_name() {
         assert!(!problem.contains("s3cret") && !problem.contains("wr0ng"), "{problem}");
     }
     // A sentinel that was not told of a fail-over, or the only one that answers.
-    let replica = RedisServer::with(&["--port", &of_replica.to_string(), "--replicaof", "127.0.0.1", &port.to_string()]);
+    let replica =
+        RedisServer::with(&["--port", &of_replica.to_string(), "--replicaof", "127.0.0.1", &port.to_string()]);
     let behind = Sentinel::start(&SentinelSettings { lines: Vec::new(), ..of(of_replica) });
     assert!(problem(settings(PRIMARY, vec![behind.url()])).await.contains("read-only replica"));
     let most = vec![behind.url(), good.clone(), good];
@@ -120,9 +121,7 @@ async fn s6_12_s6_14_after_a_failover_no_used_proof_counts_again() {
 #[cfg_attr(not(all(has_redis, is_ci)), ignore = "needs Redis: tests/peers/install; takes long: CI=true runs it")]
 async fn s6_12_a_primary_that_was_replaced_while_it_hung_takes_no_proof() {
     let servers = Sentinels::start();
-    let connect = async || {
-        on_time(RedisReplays::connect(settings(PRIMARY, servers.urls())).await.expect("a store"))
-    };
+    let connect = async || on_time(RedisReplays::connect(settings(PRIMARY, servers.urls())).await.expect("a store"));
     let world = World::new();
     let [one, idle] = [connect().await, connect().await].map(|store| world.instance(store));
     servers.primary.remember_since_long_ago(SINCE);

@@ -104,7 +104,8 @@ fn socket(folder: &Path) -> PathBuf {
 }
 
 fn serve(folder: &Path, settings: &[String]) -> Child {
-    let mut arguments: Vec<String> = ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"].map(str::to_owned).into();
+    let mut arguments: Vec<String> =
+        ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"].map(str::to_owned).into();
     arguments.extend(["--dir".to_owned(), folder.display().to_string()]);
     arguments.extend(["--unixsocket".to_owned(), socket(folder).display().to_string()]);
     arguments.extend(settings.iter().cloned());

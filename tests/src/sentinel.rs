@@ -92,8 +92,7 @@ impl Sentinels {
     pub fn start() -> Self {
         let (port, of_replica) = (free_port(), free_port().to_string());
         let primary = RedisServer::with(&["--port", &port.to_string(), "--repl-diskless-sync-delay", "0"]);
-        let replica =
-            RedisServer::with(&["--port", &of_replica, "--replicaof", "127.0.0.1", &port.to_string()]);
+        let replica = RedisServer::with(&["--port", &of_replica, "--replicaof", "127.0.0.1", &port.to_string()]);
         wait("no replication", || replica.run(&["INFO", "replication"]).contains("master_link_status:up"));
         let settings = SentinelSettings { primary: port, quorum: 2, ..SentinelSettings::default() };
         let sentinels: Vec<_> = (0..3).map(|_| Sentinel::start(&settings)).collect();

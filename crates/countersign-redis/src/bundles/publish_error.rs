@@ -63,8 +63,12 @@ impl BundlePublishError {
 
     pub(super) fn not_newer(revision: u64, published: u64, key: &str) -> Self {
         let (code, problem) = match revision == published {
-            true => (BundleErrorKind::SameRevision.code(), format!("another document of revision {revision} is published")),
-            false => (BundleErrorKind::OlderRevision.code(), format!("revision {revision}, and {published} is published")),
+            true => {
+                (BundleErrorKind::SameRevision.code(), format!("another document of revision {revision} is published"))
+            }
+            false => {
+                (BundleErrorKind::OlderRevision.code(), format!("revision {revision}, and {published} is published"))
+            }
         };
         let problem = format!("{problem}; sign the next revision, or delete the key {key} to begin again");
         BundlePublishError { kind: BundlePublishErrorKind::NotNewer, code, problem, source: None }
@@ -72,12 +76,7 @@ impl BundlePublishError {
 
     pub(super) fn foreign(key: &str) -> Self {
         let problem = format!("the key {key} has something else than a published bundle; delete it");
-        BundlePublishError {
-            kind: BundlePublishErrorKind::NotABundle,
-            code: "not_a_bundle",
-            problem,
-            source: None,
-        }
+        BundlePublishError { kind: BundlePublishErrorKind::NotABundle, code: "not_a_bundle", problem, source: None }
     }
 
     pub(super) fn unavailable(failure: Failure) -> Self {

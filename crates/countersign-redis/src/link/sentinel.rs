@@ -13,6 +13,9 @@ use crate::settings::{Address, Place};
 /// The time between two questions whether the primary is still the same.
 const CHECK_EVERY: Duration = Duration::from_secs(1);
 
+/// The questions to one sentinel before another one is asked: it may be cut off from the others.
+const QUESTIONS: usize = 10;
+
 /// The time limit of a question, with its connection.
 const ASK_WITHIN: Duration = Duration::from_millis(500);
 
@@ -38,12 +41,12 @@ pub(super) async fn replaced(place: &Place, known: &Address) {
         if let Some(sentinel) = fastrand::choice(&place.sentinels)
             && let Ok(Ok(opened)) = tokio::time::timeout(ASK_WITHIN, dial::open(place, sentinel)).await
         {
-            tokio::select! {
-                () = is_other(place, &opened.connection, known) => {}
-                () = opened.driver => {}
-            }
+            let is_perhaps_other = tokio::select! {
+                is_other = is_other(place, &opened.connection, known) => is_other,
+                () = opened.driver => true,
+            };
             // One that was cut off may name an old one.
-            if primary(place).await.is_ok_and(|named| named.endpoint != known.endpoint) {
+            if is_perhaps_other && primary(place).await.is_ok_and(|named| named.endpoint != known.endpoint) {
                 return;
             }
         }
@@ -51,15 +54,16 @@ pub(super) async fn replaced(place: &Place, known: &Address) {
     }
 }
 
-/// Completes when this sentinel names another primary, or does not answer.
-async fn is_other(place: &Place, sentinel: &Connection, known: &Address) {
-    loop {
+/// Returns true when this sentinel names another primary or does not answer, and false after as many questions as one is asked.
+async fn is_other(place: &Place, sentinel: &Connection, known: &Address) -> bool {
+    for _ in 0..QUESTIONS {
         tokio::time::sleep(CHECK_EVERY).await;
         let named = tokio::time::timeout(ASK_WITHIN, named_by(place, sentinel)).await;
         if !matches!(named, Ok(Ok(named)) if named.endpoint == known.endpoint) {
-            return;
+            return true;
         }
     }
+    false
 }
 
 async fn ask(place: &Place, sentinel: &Address) -> Result<Address, Failure> {

@@ -60,7 +60,8 @@ const MAX_AHEAD: Duration = Duration::from_secs(10);
 /// all proofs get 503. A new server begins with these 16 s as well, counted from the first service that connects.
 ///
 /// Not covered: two servers that both believe to be the primary, while the network is divided, so that a proof may count once at
-/// each (`min-replicas-to-write 1` bounds that time); a server whose clock is set ahead and back while no service uses it; and
+/// each (`min-replicas-to-write 1` bounds that time, and with [sentinels](RedisSettings::sentinels) a service that reaches most of
+/// them leaves the old one within about four seconds after their decision); a server whose clock is set ahead and back while no service uses it; and
 /// somebody who deletes single keys.
 ///
 /// # What the server needs

@@ -27,7 +27,10 @@ impl Shared {
     }
 
     pub(super) fn link(&self, place: &Place) -> Result<&Link, Failure> {
-        self.link.get_or_init(|| Link::start(place.clone(), Vec::new(), Effect::Unavailable)).as_ref().map_err(|failure| *failure)
+        self.link
+            .get_or_init(|| Link::start(place.clone(), Vec::new(), Effect::Unavailable))
+            .as_ref()
+            .map_err(|failure| *failure)
     }
 
     /// Adds revocations that are in no durable list. `false` if there is no room.

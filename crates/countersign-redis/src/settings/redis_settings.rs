@@ -304,7 +304,10 @@ mod tests {
         for (settings, field) in [
             (good().sentinels(["s1.internal"]), "sentinels"),
             (RedisSettings::new("unix:///run/redis.sock").sentinels(["rediss://s1.internal"]), "url"),
-            (RedisSettings::of(vec![Arc::new("rediss://r1.internal".into())], true).sentinels(["rediss://s"]), "sentinels"),
+            (
+                RedisSettings::of(vec![Arc::new("rediss://r1.internal".into())], true).sentinels(["rediss://s"]),
+                "sentinels",
+            ),
         ] {
             assert_eq!(fields(&settings), [field]);
         }

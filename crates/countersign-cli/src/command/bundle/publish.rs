@@ -61,7 +61,8 @@ impl Arguments {
             Ok((_, Err(error))) => return self.refused(Exit::Rejected, "bundle_invalid_policy", &error.to_string()),
             Err(error) => return self.refused(Exit::Rejected, error.code(), &error.to_string()),
         };
-        let settings = redis::settings(&self.redis_env, self.redis_roots.as_deref(), self.redis_sentinels_env.as_deref())?;
+        let settings =
+            redis::settings(&self.redis_env, self.redis_roots.as_deref(), self.redis_sentinels_env.as_deref())?;
         let settings = self.redis_prefix.iter().fold(settings, |settings, prefix| settings.prefix(prefix));
         let published = runtime::current_thread()?.block_on(async {
             let bundles = RedisBundles::connect_in_background(settings, self.fleet.as_str())?;
@@ -80,9 +81,7 @@ impl Arguments {
 
     fn published(&self, revision: u64, is_new: bool) -> Outcome {
         if self.json {
-            output::json(
-                &json!({ "published": true, "revision": revision, "fleet": self.fleet, "is_new": is_new }),
-            )?;
+            output::json(&json!({ "published": true, "revision": revision, "fleet": self.fleet, "is_new": is_new }))?;
             return Ok(Exit::Done);
         }
         let kind = if self.shadow { " as a shadow" } else { "" };

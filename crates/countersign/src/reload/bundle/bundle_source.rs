@@ -100,6 +100,7 @@ impl BundleRequest {
 
 /// The answer of a [`BundleSource`], which has an example.
 #[derive(Clone, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum PulledBundle {
     /// The document is still the one of the request's validator.
     Unchanged,

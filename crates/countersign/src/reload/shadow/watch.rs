@@ -58,7 +58,8 @@ impl ShadowWatch {
             Place::File(path) => Ok(path),
             #[cfg(feature = "bundle")]
             Place::Url(_) | Place::Source(_) => {
-                let problem = "from an address or another source, beside a policy that comes from an unsigned file; name a file";
+                let problem =
+                    "from an address or another source, beside a policy that comes from an unsigned file; name a file";
                 Err(ConfigError::new("shadow", problem))
             }
         }
