@@ -11,7 +11,7 @@ use super::failure::Failure;
 /// The shortest time between two entries about failures.
 const LOG_INTERVAL: Duration = Duration::from_secs(60);
 
-/// What an outage means for those who need the server.
+/// The effect of an outage on those who need the server.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Effect {
     /// Requests that need it get 503.
@@ -48,14 +48,29 @@ impl Outage {
         drop(last);
         if is_new {
             self.is_logged.store(true, Ordering::Relaxed);
-            let effect = match self.effect {
-                Effect::Unavailable => "requests that need it get 503",
-                #[cfg(feature = "bundle")]
-                Effect::PolicyStays => "the policy in force stays",
-                #[cfg(feature = "bundle")]
-                Effect::NoHints => "bundles are pulled without hints",
-            };
-            tracing::warn!(target: "countersign::redis", reason = failure.words(), "Redis cannot be used; {effect}");
+            self.log(failure.words());
+        }
+    }
+
+    fn log(&self, reason: &'static str) {
+        match self.effect {
+            Effect::Unavailable => tracing::warn!(
+                target: "countersign::redis",
+                reason,
+                "Redis cannot be used; requests that need it get 503"
+            ),
+            #[cfg(feature = "bundle")]
+            Effect::PolicyStays => tracing::warn!(
+                target: "countersign::redis",
+                reason,
+                "Redis cannot be used; the policy in force stays"
+            ),
+            #[cfg(feature = "bundle")]
+            Effect::NoHints => tracing::warn!(
+                target: "countersign::redis",
+                reason,
+                "Redis cannot be used; bundles are pulled without hints"
+            ),
         }
     }
 

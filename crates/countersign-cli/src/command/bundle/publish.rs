@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use countersign::clock::UnixTime;
-use countersign_redis::{BundlePublishErrorKind, RedisBundles};
+use countersign_redis::{BundlePublishErrorKind, RedisBundles, RedisSettings};
 use serde_json::json;
 
 use super::checks::{fingerprint, pins};
@@ -14,7 +14,7 @@ use crate::{input, redis, runtime, times};
 
 /// Publish a bundle in Redis, from where services pull it.
 ///
-/// It is verified first, as services do. An earlier revision never replaces a later one. Services are told to pull.
+/// It is verified first, as services do. An earlier revision never replaces a later one. Services pull it about a second later.
 #[derive(Args)]
 pub(super) struct Arguments {
     /// The bundle; - for standard input
@@ -63,7 +63,7 @@ impl Arguments {
         };
         let settings =
             redis::settings(&self.redis_env, self.redis_roots.as_deref(), self.redis_sentinels_env.as_deref())?;
-        let settings = self.redis_prefix.iter().fold(settings, |settings, prefix| settings.prefix(prefix));
+        let settings = self.redis_prefix.iter().fold(settings, RedisSettings::prefix);
         let published = runtime::current_thread()?.block_on(async {
             let bundles = RedisBundles::connect_in_background(settings, self.fleet.as_str())?;
             let bundles = if self.shadow { bundles.shadow() } else { bundles };

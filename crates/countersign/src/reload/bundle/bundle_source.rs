@@ -82,7 +82,7 @@ impl<S: BundleSource + ?Sized> BundleSource for Arc<S> {
     }
 }
 
-/// What a service asks a [`BundleSource`] for, which has an example.
+/// The request to a [`BundleSource`], which has an example.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct BundleRequest {
