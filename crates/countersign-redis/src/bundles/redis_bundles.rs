@@ -116,7 +116,8 @@ impl RedisBundles {
     ///
     /// # Errors
     /// [`Refused`](crate::BundlePublishErrorKind::Refused), [`NotNewer`](crate::BundlePublishErrorKind::NotNewer),
-    /// [`NotABundle`](crate::BundlePublishErrorKind::NotABundle), and [`Unavailable`](crate::BundlePublishErrorKind::Unavailable), which a later attempt may fix.
+    /// [`NotABundle`](crate::BundlePublishErrorKind::NotABundle), and
+    /// [`Unavailable`](crate::BundlePublishErrorKind::Unavailable), which a later attempt may fix.
     pub async fn publish(&self, document: &str, pins: &BundleVerifier) -> Result<bool, BundlePublishError> {
         let (document, now) = (document.trim_ascii(), SystemClock.now());
         let revision = match self.is_shadow {
