@@ -29,11 +29,20 @@ pub struct World {
 
 impl World {
     pub fn new(name: &str) -> Self {
+        Self::with(name, TestIssuer::new())
+    }
+
+    /// One whose clock begins at the time of the system.
+    pub fn of_now(name: &str) -> Self {
+        Self::with(name, TestIssuer::with_system_clock())
+    }
+
+    fn with(name: &str, issuer: TestIssuer) -> Self {
         let folder = std::env::temp_dir().join(format!("countersign-bundles-{}-{name}", std::process::id()));
         let _ = std::fs::remove_dir_all(&folder);
         std::fs::create_dir_all(&folder).expect("a writable folder");
         let signer = Signer::generate(Algorithm::ES256).expect("a key");
-        World { signer, issuer: TestIssuer::new(), folder }
+        World { signer, issuer, folder }
     }
 
     pub fn pins(&self) -> BundleVerifier {

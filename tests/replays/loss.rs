@@ -14,7 +14,7 @@ use crate::world::{
 const AT_MOST: Duration = Duration::from_secs(60);
 
 /// Proofs that are accepted now: of a client whose clock is right, and of one that is 10 s ahead.
-async fn used(world: &World, client: &Client, instance: &Instance) -> Vec<String> {
+pub async fn used(world: &World, client: &Client, instance: &Instance) -> Vec<String> {
     let mut all = Vec::new();
     for at in [world.now(), world.now() + 5, world.now() + 10] {
         let proof = client.proof(at);
@@ -25,7 +25,7 @@ async fn used(world: &World, client: &Client, instance: &Instance) -> Vec<String
 }
 
 /// Sends the used proofs until a new one is accepted, and then as long as they might be: none of them may ever be.
-async fn none_counts_again(world: &World, client: &Client, instance: &Instance, used: &[String]) -> Duration {
+pub async fn none_counts_again(world: &World, client: &Client, instance: &Instance, used: &[String]) -> Duration {
     let start = Instant::now();
     loop {
         for proof in used {
@@ -50,7 +50,7 @@ async fn none_counts_again(world: &World, client: &Client, instance: &Instance, 
 }
 
 /// A store for clocks that are nearly the same, so that a loss is over after 12 s.
-fn on_time(store: RedisReplays) -> Arc<RedisReplays> {
+pub fn on_time(store: RedisReplays) -> Arc<RedisReplays> {
     Arc::new(store.clock_difference(Duration::from_secs(1)))
 }
 

@@ -7,5 +7,6 @@ mod loss;
 mod outages;
 mod processes;
 mod secrets;
+mod sentinel;
 mod valkey;
 mod world;

@@ -7,4 +7,5 @@ mod loss;
 mod outages;
 mod processes;
 mod relay;
+mod sentinel;
 mod world;

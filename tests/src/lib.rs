@@ -13,6 +13,7 @@ pub mod process;
 pub mod proofs;
 pub mod proxy;
 pub mod redis;
+pub mod sentinel;
 
 /// How often a test repeats what it does: `in_ci` times in CI, less often where somebody waits for it.
 #[must_use]

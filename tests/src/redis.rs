@@ -103,20 +103,45 @@ fn socket(folder: &Path) -> PathBuf {
     folder.join("redis.sock")
 }
 
-fn serve(folder: &Path, arguments: &[String]) -> Child {
+fn serve(folder: &Path, settings: &[String]) -> Child {
+    let mut arguments: Vec<String> =
+        ["--save", "", "--appendonly", "no", "--bind", "127.0.0.1"].map(str::to_owned).into();
+    arguments.extend(["--dir".to_owned(), folder.display().to_string()]);
+    arguments.extend(["--unixsocket".to_owned(), socket(folder).display().to_string()]);
+    arguments.extend(settings.iter().cloned());
+    start(&arguments, "ccept connections")
+}
+
+/// A process of the server's program, ended when it is dropped.
+#[derive(Debug)]
+pub(crate) struct Daemon(Child);
+
+impl Daemon {
+    /// Starts it, and waits for a line with this text.
+    pub(crate) fn start(arguments: &[String], ready: &str) -> Self {
+        Daemon(start(arguments, ready))
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+fn start(arguments: &[String], ready: &str) -> Child {
     let other = std::env::var_os(OTHER_SERVER).map(PathBuf::from);
     let program = other.or_else(|| Part::Redis.find(&peers::folder()));
     let program = program.expect("Redis is missing; run tests/peers/install");
     let mut command = Command::new(program);
-    command.args(["--save", "", "--appendonly", "no", "--dir"]).arg(folder).arg("--unixsocket").arg(socket(folder));
-    command.args(["--bind", "127.0.0.1"]).args(arguments);
-    let mut child =
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("it starts");
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let mut child = command.spawn().expect("it starts");
     let mut lines = BufReader::new(child.stdout.take().expect("piped")).lines().map_while(Result::ok);
     let mut log = String::new();
     loop {
         let line = lines.next().unwrap_or_else(|| panic!("redis-server ended: {log}"));
-        if line.contains("Ready to accept connections") || line.contains("accept connections at") {
+        if line.contains(ready) {
             break;
         }
         log.push_str(&line);

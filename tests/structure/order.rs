@@ -40,14 +40,14 @@ pub const ORDERS: [Order; 9] = [
         modules: "octets target identity problem request decision attach waits begin counts exchange mint swap reach rules gateway metrics decide edge config",
     },
     Order { krate: POSTGRES, modules: "tls settings connection" },
-    Order { krate: REDIS, modules: "settings link replays revocations" },
+    Order { krate: REDIS, modules: "settings link replays revocations bundles" },
     Order {
         krate: TEST,
         modules: "clock ring answer identity draft issuer request proof hostile server opaque provider mock_service",
     },
     Order {
         krate: CLI,
-        modules: "exit output log runtime server times claim_text encoding input keyfile fetch tools \
+        modules: "exit output log runtime redis server times claim_text encoding input keyfile fetch tools \
                   token_view verification inspector plane command",
     },
 ];

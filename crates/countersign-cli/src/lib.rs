@@ -20,6 +20,7 @@ mod keyfile;
 mod log;
 mod output;
 mod plane;
+mod redis;
 mod runtime;
 mod server;
 mod times;

@@ -4,6 +4,7 @@
 
 mod apikey;
 mod bundle;
+mod bundle_publish;
 mod connections;
 mod dev;
 mod dpop;

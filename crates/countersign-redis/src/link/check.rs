@@ -12,12 +12,19 @@ pub(super) async fn check_eviction(connection: &Connection) -> Result<(), Failur
         let (limit, policy) = (field("maxmemory"), field("maxmemory_policy"));
         // Without a limit nothing is removed, whatever the policy.
         if limit != Some("0") && policy != Some("noeviction") {
-            let problem = "the server removes keys when its memory is full, so that used proofs or revocations are \
-                           forgotten; set maxmemory-policy noeviction";
+            let problem = "the server removes keys when its memory is full, so that used proofs, revocations or \
+                           bundles are forgotten; set maxmemory-policy noeviction";
             return Err(Failure::Refused(problem));
         }
     }
     Ok(())
+}
+
+/// Fails if the server is a replica, whose primary failed over meanwhile.
+pub(super) async fn check_primary(connection: &Connection) -> Result<(), Failure> {
+    let sections = connection.information("replication").await?;
+    let is_primary = sections.iter().all(|section| section.lines().any(|line| line == "role:master"));
+    if is_primary { Ok(()) } else { Err(Failure::Refused("the server is a read-only replica")) }
 }
 
 impl Connection {

@@ -20,9 +20,8 @@ trait Socket: AsyncRead + AsyncWrite + Send + Unpin {}
 
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Socket for T {}
 
-/// Connects to the one server of the settings, and authenticates.
-pub(super) async fn open(place: &Place) -> Result<Opened, Failure> {
-    let Some(address) = place.addresses.first() else { return Err(Failure::Connection("there is no address")) };
+/// Connects to a server of the settings, and authenticates.
+pub(super) async fn open(place: &Place, address: &Address) -> Result<Opened, Failure> {
     let socket = socket(address, place).await?;
     // The limits are those of the link: it replaces a connection on which an answer is late.
     let config = AsyncConnectionConfig::new().set_connection_timeout(None).set_response_timeout(None);

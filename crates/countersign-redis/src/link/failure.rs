@@ -94,7 +94,7 @@ const REFUSALS: [(&str, &str); 13] = [
     ("NOAUTH", "the server requires a password"),
     (
         "NOPERM",
-        "the user may not run a command or use a key that is needed; see the documentation of RedisReplays or RevocationStream",
+        "the user may not run a command or use a key that is needed; see the documentation of RedisReplays, RevocationStream or RedisBundles",
     ),
     ("READONLY", "the server is a read-only replica"),
     ("OOM", "the memory of the server is full (maxmemory)"),

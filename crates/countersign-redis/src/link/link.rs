@@ -10,7 +10,7 @@ use tokio::sync::{Semaphore, watch};
 use tokio::task::AbortHandle;
 
 use super::failure::Failure;
-use super::outage::Outage;
+use super::outage::{Effect, Outage};
 use super::reconnect::{State, stay_connected};
 use crate::settings::Place;
 
@@ -24,12 +24,12 @@ pub(crate) struct Link {
 
 impl Link {
     /// Begins to connect, on the runtime of the caller. `first` are the commands that each new connection sends.
-    pub(crate) fn start(place: Place, first: Vec<Cmd>) -> Result<Self, Failure> {
+    pub(crate) fn start(place: Place, first: Vec<Cmd>, effect: Effect) -> Result<Self, Failure> {
         let runtime =
             tokio::runtime::Handle::try_current().map_err(|_| Failure::Connection("there is no tokio runtime"))?;
         let state = Arc::new(State {
             current: ArcSwapOption::empty(),
-            outage: Outage::default(),
+            outage: Outage::new(effect),
             attempt: watch::Sender::new(None),
         });
         let (timeout, places) = (place.timeout, Semaphore::new(place.max_in_flight.min(Semaphore::MAX_PERMITS)));

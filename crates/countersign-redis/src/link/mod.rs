@@ -10,6 +10,10 @@ mod failure;
 mod link;
 mod outage;
 mod reconnect;
+mod script;
+mod sentinel;
 
 pub(crate) use failure::Failure;
 pub(crate) use link::Link;
+pub(crate) use outage::Effect;
+pub(crate) use script::ServerScript;

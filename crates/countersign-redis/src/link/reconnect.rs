@@ -11,8 +11,8 @@ use tokio::sync::{Notify, watch};
 use super::connection::{Connection, Opened};
 use super::failure::Failure;
 use super::outage::Outage;
-use super::{check, dial};
-use crate::settings::Place;
+use super::{check, dial, sentinel};
+use crate::settings::{Address, Place};
 
 /// The wait before the second attempt to connect. It doubles up to the longest.
 const FIRST_WAIT: Duration = Duration::from_millis(50);
@@ -42,14 +42,21 @@ pub(super) async fn stay_connected(place: Place, first: Vec<Cmd>, state: Arc<Sta
     loop {
         let opened = tokio::time::timeout(place.connect_timeout, open(&place, &first)).await;
         match opened.unwrap_or(Err(Failure::TimedOut)) {
-            Ok(Opened { connection, driver }) => {
+            Ok((Opened { connection, driver }, primary)) => {
                 let is_cluster = place.is_cluster;
                 let live = Arc::new(Live { connection, is_late: Notify::new() });
                 state.current.store(Some(Arc::clone(&live)));
                 state.outage.succeeded();
                 let _ = state.attempt.send_replace(Some(Ok(())));
                 let since = tokio::time::Instant::now();
+                let replaced = async {
+                    match &primary {
+                        Some(primary) => sentinel::replaced(&place, primary).await,
+                        None => std::future::pending().await,
+                    }
+                };
                 tokio::select! {
+                    () = replaced => state.outage.failed(Failure::Connection("the sentinels name another primary")),
                     () = driver => state.outage.failed(Failure::Connection("the server closed the connection")),
                     () = live.is_late.notified() => {}
                 }
@@ -72,14 +79,21 @@ pub(super) async fn stay_connected(place: Place, first: Vec<Cmd>, state: Arc<Sta
     }
 }
 
-async fn open(place: &Place, first: &[Cmd]) -> Result<Opened, Failure> {
-    let mut opened = match place.is_cluster {
+/// Opens a connection. With sentinels, returns the primary that they name.
+async fn open(place: &Place, first: &[Cmd]) -> Result<(Opened, Option<Address>), Failure> {
+    let primary = if place.sentinels.is_empty() { None } else { Some(sentinel::primary(place).await?) };
+    let mut opened = match (primary.as_ref().or(place.addresses.first()), place.is_cluster) {
         #[cfg(feature = "cluster")]
-        true => super::cluster::open(place).await?,
-        _ => dial::open(place).await?,
+        (_, true) => super::cluster::open(place).await?,
+        (Some(address), _) => dial::open(place, address).await?,
+        (None, _) => return Err(Failure::Connection("there is no address")),
     };
+    let is_found = primary.is_some();
     let connection = opened.connection.clone();
     let prepare = async {
+        if is_found {
+            check::check_primary(&connection).await?;
+        }
         check::check_eviction(&connection).await?;
         let sent = try_join_all(first.iter().map(|command| connection.send(command))).await;
         sent.map(drop).map_err(|error| Failure::of(&error))
@@ -90,5 +104,5 @@ async fn open(place: &Place, first: &[Cmd]) -> Result<Opened, Failure> {
         // The command that was under way has the reason.
         () = &mut opened.driver => prepare.await.and(Err(Failure::Connection("the server closed the connection")))?,
     }
-    Ok(opened)
+    Ok((opened, primary))
 }

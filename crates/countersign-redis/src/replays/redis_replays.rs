@@ -12,7 +12,7 @@ use redis::{ErrorKind, ServerErrorKind};
 
 use super::keys::{Keys, PARTS_OF_A_CLUSTER, WINDOW_SECONDS};
 use super::script::{Answer, Call};
-use crate::link::{Failure, Link};
+use crate::link::{Effect, Failure, Link};
 use crate::settings::RedisSettings;
 
 /// The most proofs of one issuer within 64 s.
@@ -60,7 +60,8 @@ const MAX_AHEAD: Duration = Duration::from_secs(10);
 /// all proofs get 503. A new server begins with these 16 s as well, counted from the first service that connects.
 ///
 /// Not covered: two servers that both believe to be the primary, while the network is divided, so that a proof may count once at
-/// each (`min-replicas-to-write 1` bounds that time); a server whose clock is set ahead and back while no service uses it; and
+/// each (`min-replicas-to-write 1` bounds that time, and with [sentinels](RedisSettings::sentinels) a service that reaches most of
+/// them leaves the old one within about four seconds after their decision); a server whose clock is set ahead and back while no service uses it; and
 /// somebody who deletes single keys.
 ///
 /// # What the server needs
@@ -124,7 +125,7 @@ impl RedisReplays {
         let keys = Keys { prefix: place.prefix.clone(), parts };
         // Each part remembers from the first connection on, and not only from its first proof, which would be refused.
         let begin = |part| Call { keys: vec![keys.since(part)], arguments: Vec::new() }.with_text();
-        let link = Link::start(place, (0..parts).map(begin).collect());
+        let link = Link::start(place, (0..parts).map(begin).collect(), Effect::Unavailable);
         let link = link.map_err(|failure| ConfigError::new("redis", failure.words()))?;
         Ok(RedisReplays {
             link: Arc::new(link),

@@ -13,7 +13,7 @@ const MAX_EPOCH_BYTES: usize = 64;
 
 /// The id of an entry. Later entries have higher ones.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct EntryId(u64, u64);
+pub(crate) struct EntryId(u64, u64);
 
 impl FromStr for EntryId {
     type Err = ();
@@ -32,8 +32,8 @@ impl std::fmt::Display for EntryId {
 
 /// An entry with its fields and their values in turn.
 #[derive(Debug)]
-pub(super) struct Entry<'v> {
-    pub(super) id: EntryId,
+pub(crate) struct Entry<'v> {
+    pub(crate) id: EntryId,
     fields: &'v [Value],
 }
 
@@ -89,7 +89,7 @@ pub(super) fn entries(answer: &Value) -> Option<Vec<Entry<'_>>> {
 }
 
 /// The entries of a key in the answer to `XREAD`; `None` if it is no such answer.
-pub(super) fn entries_of<'v>(answer: &'v Value, key: &str) -> Option<Vec<Entry<'v>>> {
+pub(crate) fn entries_of<'v>(answer: &'v Value, key: &str) -> Option<Vec<Entry<'v>>> {
     let Value::Array(streams) = answer else { return matches!(answer, Value::Nil).then(Vec::new) };
     for stream in streams {
         let Value::Array(parts) = stream else { return None };

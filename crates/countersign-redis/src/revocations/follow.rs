@@ -10,7 +10,7 @@ use tokio::task::AbortHandle;
 
 use super::reader::{BLOCK, Reader};
 use super::shared::Shared;
-use crate::link::Link;
+use crate::link::{Effect, Link};
 use crate::settings::Place;
 
 /// The wait after a failure, with as much again by chance.
@@ -28,7 +28,8 @@ impl RevocationFollower {
     pub(super) fn start(place: &Place, shared: Arc<Shared>, feed: RevocationFeed) -> Result<Self, ConfigError> {
         // Of its own, because other commands would wait behind one that waits for entries.
         let place = Place { timeout: place.timeout + BLOCK, ..place.clone() };
-        let link = Link::start(place, Vec::new()).map_err(|failure| ConfigError::new("redis", failure.words()))?;
+        let link = Link::start(place, Vec::new(), Effect::Unavailable)
+            .map_err(|failure| ConfigError::new("redis", failure.words()))?;
         let (issuer, own) = (shared.issuer.clone(), feed.clone());
         let task = tokio::spawn(async move { follow(&link, &shared, &own).await }).abort_handle();
         Ok(RevocationFollower { issuer, feed, task })

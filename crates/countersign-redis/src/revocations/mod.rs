@@ -15,6 +15,8 @@ mod script;
 mod shared;
 mod stream;
 
+#[cfg(feature = "bundle")]
+pub(crate) use entry::{EntryId, entries_of};
 pub use follow::RevocationFollower;
 pub use publish::RevocationPublisher;
 pub use stream::RevocationStream;

@@ -12,7 +12,7 @@ use super::durable::read;
 use super::fill::fill_again;
 use super::script::{Addition, Outcome, State, append};
 use super::shared::Shared;
-use crate::link::{Failure, Link};
+use crate::link::{Effect, Failure, Link};
 use crate::settings::Place;
 
 /// The time between two readings of the list, unless something is known to have changed.
@@ -34,7 +34,7 @@ pub struct RevocationPublisher {
 impl RevocationPublisher {
     pub(super) fn start(place: Place, shared: Arc<Shared>, log: Arc<dyn RevocationLog>) -> Result<Self, ConfigError> {
         let failed = |failure: Failure| ConfigError::new("redis", failure.words());
-        let link = Link::start(place, Vec::new()).map_err(failed)?;
+        let link = Link::start(place, Vec::new(), Effect::Unavailable).map_err(failed)?;
         let issuer = shared.issuer.clone();
         let task = tokio::spawn(async move { publish(&link, &shared, &*log).await }).abort_handle();
         Ok(RevocationPublisher { issuer, task })

@@ -1,12 +1,10 @@
 //! The steps that change a stream.
 
-use std::sync::LazyLock;
-
-use redis::{Cmd, ErrorKind, Script, ServerErrorKind, Value, cmd};
+use redis::Value;
 
 use super::entry::{is_epoch, text};
 use super::keys::Keys;
-use crate::link::{Failure, Link};
+use crate::link::{Failure, Link, ServerScript};
 
 /// The time for which an epoch that has not begun is kept.
 const KEEP_UNUSED_SECONDS: &str = "600";
@@ -18,39 +16,9 @@ const APPEND_TEXT: &str = concat!(include_str!("primary.lua"), include_str!("app
 const FILL_TEXT: &str = include_str!("fill.lua");
 const SWITCH_TEXT: &str = concat!(include_str!("primary.lua"), include_str!("switch.lua"));
 
-static APPEND: Text = Text::new(APPEND_TEXT, || hash(APPEND_TEXT));
-static FILL: Text = Text::new(FILL_TEXT, || hash(FILL_TEXT));
-static SWITCH: Text = Text::new(SWITCH_TEXT, || hash(SWITCH_TEXT));
-
-/// A script, and the name under which a server keeps it.
-struct Text {
-    text: &'static str,
-    hash: LazyLock<String>,
-}
-
-impl Text {
-    const fn new(text: &'static str, hash: fn() -> String) -> Self {
-        Text { text, hash: LazyLock::new(hash) }
-    }
-
-    async fn run(&self, link: &Link, keys: &[String], arguments: &[&str]) -> Result<Value, Failure> {
-        let command = |name, script: &str| -> Cmd {
-            let mut command = cmd(name);
-            command.arg(script).arg(keys.len()).arg(keys).arg(arguments);
-            command
-        };
-        let mut answer = link.send(&command("EVALSHA", &self.hash)).await?;
-        let is_unknown = |kind| kind == ErrorKind::Server(ServerErrorKind::NoScript);
-        if answer.as_ref().is_err_and(|error| is_unknown(error.kind())) {
-            answer = link.send(&command("EVAL", self.text)).await?;
-        }
-        answer.map_err(|error| Link::failure(&error))
-    }
-}
-
-fn hash(text: &str) -> String {
-    Script::new(text).get_hash().to_owned()
-}
+static APPEND: ServerScript = ServerScript::new(APPEND_TEXT);
+static FILL: ServerScript = ServerScript::new(FILL_TEXT);
+static SWITCH: ServerScript = ServerScript::new(SWITCH_TEXT);
 
 /// The state of a stream as a step found or left it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::{Mutex, OnceLock, PoisonError};
 
 use super::keys::Keys;
 use super::script::{Addition, Outcome, append};
-use crate::link::{Failure, Link};
+use crate::link::{Effect, Failure, Link};
 use crate::settings::Place;
 
 /// The most attempts of an addition, if other epochs begin meanwhile.
@@ -27,7 +27,10 @@ impl Shared {
     }
 
     pub(super) fn link(&self, place: &Place) -> Result<&Link, Failure> {
-        self.link.get_or_init(|| Link::start(place.clone(), Vec::new())).as_ref().map_err(|failure| *failure)
+        self.link
+            .get_or_init(|| Link::start(place.clone(), Vec::new(), Effect::Unavailable))
+            .as_ref()
+            .map_err(|failure| *failure)
     }
 
     /// Adds revocations that are in no durable list. `false` if there is no room.

@@ -14,7 +14,7 @@ pub(crate) struct Address {
     pub(crate) login: RedisConnectionInfo,
 }
 
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub(crate) enum Endpoint {
     Tcp(String, u16),
     Unix(PathBuf),
@@ -46,8 +46,20 @@ impl Address {
         Ok(Address { endpoint, is_tls, login })
     }
 
+    /// The same server at another place, which sentinels named.
+    pub(crate) fn at(&self, host: String, port: u16) -> Self {
+        Address { endpoint: Endpoint::Tcp(host, port), ..self.clone() }
+    }
+
+    /// The host as a name that sentinels know, if it can be one.
+    pub(crate) fn name(&self) -> Option<&str> {
+        let Endpoint::Tcp(name, _) = &self.endpoint else { return None };
+        let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"._-".contains(&byte);
+        (!name.is_empty() && name.bytes().all(is_plain)).then_some(name)
+    }
+
     /// Returns whether somebody between could read and change what is sent.
-    pub(super) fn is_exposed(&self) -> bool {
+    pub(crate) fn is_exposed(&self) -> bool {
         let Endpoint::Tcp(host, _) = &self.endpoint else { return false };
         let host = host.trim_start_matches('[').trim_end_matches(']');
         let is_local = host == "localhost" || host.parse::<IpAddr>().is_ok_and(|address| address.is_loopback());

@@ -51,6 +51,7 @@ const MAX_IN_FLIGHT: usize = 4_096;
 pub struct RedisSettings {
     urls: Vec<Arc<Secret<String>>>,
     is_cluster: bool,
+    sentinels: Vec<Arc<Secret<String>>>,
     tls: TlsSettings,
     prefix: String,
     timeout: Duration,
@@ -63,9 +64,11 @@ pub struct RedisSettings {
 /// The checked settings.
 #[derive(Clone)]
 pub(crate) struct Place {
-    /// At least one; several of a cluster only.
+    /// At least one; several of a cluster only. With sentinels, the host is the name of the primary.
     pub(crate) addresses: Vec<Address>,
     pub(crate) is_cluster: bool,
+    pub(crate) sentinels: Vec<Address>,
+    pub(crate) allows_plain_tcp: bool,
     pub(crate) tls: TlsSettings,
     pub(crate) prefix: String,
     pub(crate) timeout: Duration,
@@ -102,6 +105,7 @@ impl RedisSettings {
         RedisSettings {
             urls,
             is_cluster,
+            sentinels: Vec::new(),
             tls: TlsSettings::default(),
             prefix: PREFIX.to_owned(),
             timeout: TIMEOUT,
@@ -110,6 +114,29 @@ impl RedisSettings {
             allows_plain_tcp: false,
             denies_danger: false,
         }
+    }
+
+    /// Finds the primary by these sentinels (Redis Sentinel), also after each fail-over. The host of the server's URL is then the name
+    /// under which they know it, and its port is of no use.
+    ///
+    /// ```
+    /// use countersign_redis::RedisSettings;
+    ///
+    /// let settings = RedisSettings::new("rediss://orders:password@orders-primary")
+    ///     .sentinels(["rediss://orders:password@s1.internal:26379", "rediss://orders:password@s2.internal:26379"]);
+    /// # let _ = settings;
+    /// ```
+    ///
+    /// All are asked when a connection is opened, and the address that most of them name is used if that server is a primary. One
+    /// of them is asked each second after that, so that a server that others replaced is left. With TLS, authorities and
+    /// client certificate are the same for servers and sentinels, and the certificate of a server has the address that sentinels name
+    /// (`sentinel announce-hostnames yes` for host names). The user of a sentinel needs `+sentinel|get-master-addr-by-name`.
+    ///
+    /// A primary that was cut off goes on until it hears of the fail-over, and what it takes until then is lost. Set
+    /// `min-replicas-to-write 1` and `min-replicas-max-lag 10` at each server to bound that time.
+    pub fn sentinels<U: Into<Secret<String>>>(mut self, urls: impl IntoIterator<Item = U>) -> Self {
+        self.sentinels = urls.into_iter().map(|url| Arc::new(url.into())).collect();
+        self
     }
 
     /// Trusts these authorities (PEM) beside those of the system. In a cluster, instead of those.
@@ -184,19 +211,31 @@ impl RedisSettings {
     /// Checks the settings.
     pub(crate) fn check(&self) -> Result<Place, ConfigError> {
         let mut faults = Vec::new();
-        let mut addresses = Vec::new();
-        for url in &self.urls {
-            match Address::parse(url.expose()) {
-                Ok(address) => addresses.push(address),
-                Err(problem) => faults.push(Fault::new("url", problem)),
+        let mut parsed = |field, urls: &[Arc<Secret<String>>]| {
+            let mut addresses = Vec::new();
+            for url in urls {
+                match Address::parse(url.expose()) {
+                    Ok(address) => addresses.push(address),
+                    Err(problem) => faults.push(Fault::new(field, problem)),
+                }
             }
+            addresses
+        };
+        let (addresses, sentinels) = (parsed("url", &self.urls), parsed("sentinels", &self.sentinels));
+        if !self.sentinels.is_empty() && self.is_cluster {
+            faults.push(Fault::new("sentinels", "a cluster has none; name its nodes only"));
+        } else if !self.sentinels.is_empty() && addresses.iter().any(|address| address.name().is_none()) {
+            let problem = "the host is no name that sentinels know: letters, digits or any of `._-`";
+            faults.push(Fault::new("url", problem));
         }
         if self.urls.is_empty() {
             faults.push(Fault::new("url", "there is none; name at least one node of the cluster"));
         }
+        // What sentinels name is checked when it is known.
+        let reached = if sentinels.is_empty() { &addresses } else { &sentinels };
         if self.allows_plain_tcp && self.denies_danger {
             faults.push(Fault::new("danger", "plain TCP beyond loopback is permitted, and deny_danger forbids that"));
-        } else if addresses.iter().any(Address::is_exposed) && !self.allows_plain_tcp {
+        } else if reached.iter().any(Address::is_exposed) && !self.allows_plain_tcp {
             let problem = "plain TCP beyond loopback, where others can read the password and answer in place of the \
                            server; use rediss:// (TLS), or danger_allow_plain_tcp";
             faults.push(Fault::new("url", problem));
@@ -215,9 +254,19 @@ impl RedisSettings {
             faults.push(Fault::new("max_in_flight", "no command may be sent; set at least 1"));
         }
         ConfigError::check(faults)?;
-        let RedisSettings { is_cluster, timeout, connect_timeout, max_in_flight, .. } = *self;
+        let RedisSettings { is_cluster, timeout, connect_timeout, max_in_flight, allows_plain_tcp, .. } = *self;
         let (tls, prefix) = (self.tls.clone(), self.prefix.clone());
-        Ok(Place { addresses, is_cluster, tls, prefix, timeout, connect_timeout, max_in_flight })
+        Ok(Place {
+            addresses,
+            is_cluster,
+            sentinels,
+            allows_plain_tcp,
+            tls,
+            prefix,
+            timeout,
+            connect_timeout,
+            max_in_flight,
+        })
     }
 }
 
@@ -226,6 +275,7 @@ impl fmt::Debug for RedisSettings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("RedisSettings")
             .field("is_cluster", &self.is_cluster)
+            .field("sentinels", &self.sentinels.len())
             .field("prefix", &self.prefix)
             .field("roots", &self.tls.roots)
             .field("certificate", &self.tls.certificate.as_ref().map(|(chain, _)| chain))
@@ -250,6 +300,17 @@ mod tests {
         for prefix in ["", "a{b}", "a*", &"x".repeat(65)] {
             assert_eq!(fields(&good().prefix(prefix)), ["prefix"], "{prefix}");
         }
+        assert_eq!(fields(&good().sentinels(["rediss://s1.internal:26379"])), [""; 0]);
+        for (settings, field) in [
+            (good().sentinels(["s1.internal"]), "sentinels"),
+            (RedisSettings::new("unix:///run/redis.sock").sentinels(["rediss://s1.internal"]), "url"),
+            (
+                RedisSettings::of(vec![Arc::new("rediss://r1.internal".into())], true).sentinels(["rediss://s"]),
+                "sentinels",
+            ),
+        ] {
+            assert_eq!(fields(&settings), [field]);
+        }
         let limits = good().timeout(Duration::ZERO).connect_timeout(Duration::from_secs(61)).max_in_flight(0);
         assert_eq!(fields(&limits), ["timeout", "connect_timeout", "max_in_flight"]);
     }
@@ -263,6 +324,10 @@ mod tests {
             assert_eq!(fields(&RedisSettings::new(url).danger_allow_plain_tcp()), [""; 0]);
             assert_eq!(fields(&RedisSettings::new(url).danger_allow_plain_tcp().deny_danger()), ["danger"]);
         }
+        let of_sentinels = RedisSettings::new("redis://u:hunter2@primary").sentinels(["redis://u:hunter2@s1.internal"]);
+        let error = of_sentinels.check().err().expect("refused");
+        assert!(error.faults()[0].problem.contains("rediss://") && !error.to_string().contains("hunter2"), "{error}");
+        assert!(!format!("{of_sentinels:?}").contains("hunter2"), "{of_sentinels:?}");
         let secret = RedisSettings::new("rediss://u:hunter2@redis.internal").certificate("chain", "hunter2".into());
         assert!(!format!("{secret:?}").contains("hunter2"), "{secret:?}");
         let error = RedisSettings::new("http://u:hunter2@redis.internal").check().err().expect("refused");

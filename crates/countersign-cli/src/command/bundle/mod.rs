@@ -2,6 +2,7 @@
 
 mod checks;
 mod diff;
+mod publish;
 mod read;
 mod show;
 mod sign;
@@ -13,7 +14,7 @@ use clap::{Args, Subcommand};
 
 use crate::exit::{EXIT_CODES, Outcome};
 
-/// Sign policies for many services, check, show and compare them.
+/// Sign policies for many services, check, publish, show and compare them.
 #[derive(Args)]
 #[command(after_help = EXIT_CODES)]
 pub(crate) struct Arguments {
@@ -29,6 +30,8 @@ enum Action {
     Sign(sign::Arguments),
     /// Verify a bundle as services do. Exit code 1 if they would refuse it
     Verify(verify::Arguments),
+    /// Publish a bundle in Redis, from where services pull it. Exit code 1 if they would refuse it
+    Publish(publish::Arguments),
     /// Show what a bundle has. NOT VERIFIED
     Show(show::Arguments),
     /// Compare the policies of two bundles or policy files. NOT VERIFIED. Exit code 1 if they differ
@@ -41,6 +44,7 @@ impl Arguments {
             Action::Keygen(arguments) => arguments.run(),
             Action::Sign(arguments) => arguments.run(),
             Action::Verify(arguments) => arguments.run(),
+            Action::Publish(arguments) => arguments.run(),
             Action::Show(arguments) => arguments.run(),
             Action::Diff(arguments) => arguments.run(),
         }

@@ -8,16 +8,15 @@ use axum::Router;
 use clap::Args;
 use countersign::keys::from_config;
 use countersign::proof::{MutualTls, ReadCertificateLayer};
-use countersign::secret::Secret;
 use countersign_issuer::{ClientConfig, Issuer, IssuerConfig};
-use countersign_redis::{RedisSettings, RevocationStream};
+use countersign_redis::RevocationStream;
 use serde_json::json;
 use tokio::net::TcpListener;
 
 use super::{control, example};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::server::{Limits, serve, shutdown_signal};
-use crate::{fetch, log, output, runtime};
+use crate::{fetch, log, output, redis, runtime};
 
 /// The largest request body, in bytes. The issuer itself refuses those over 64 KiB.
 const MAX_BODY_BYTES: usize = 128 * 1024;
@@ -51,6 +50,10 @@ pub(crate) struct Arguments {
     /// Trust the authorities in this PEM file too, for a Redis with TLS
     #[arg(long, value_name = "FILE", requires = "revocations_redis_env")]
     redis_roots: Option<PathBuf>,
+    /// Find the primary, whose name is the host of that URL, by the sentinels whose URLs this environment variable has, with
+    /// spaces between them
+    #[arg(long, value_name = "VARIABLE", requires = "revocations_redis_env")]
+    redis_sentinels_env: Option<String>,
     /// Print the listening address as one JSON object: issuer, address
     #[arg(long)]
     json: bool,
@@ -81,8 +84,7 @@ impl Arguments {
     /// The stream to which revocations are published.
     fn stream(&self, issuer: &Issuer) -> Result<Option<RevocationStream>, Failure> {
         let Some(variable) = &self.revocations_redis_env else { return Ok(None) };
-        let settings = RedisSettings::new(Secret::from_env(variable)?);
-        let settings = self.redis_roots.iter().fold(settings, RedisSettings::add_roots_file);
+        let settings = redis::settings(variable, self.redis_roots.as_deref(), self.redis_sentinels_env.as_deref())?;
         Ok(Some(RevocationStream::connect_in_background(settings, issuer.name())?))
     }
 

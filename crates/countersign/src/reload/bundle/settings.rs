@@ -11,6 +11,7 @@ use countersign_core::error::{ConfigError, Fault};
 use countersign_core::key::KeySource;
 use countersign_core::policy::TrustedIssuerConfig;
 
+use super::bundle_source::BundleSource;
 use super::source::Source;
 use crate::fetch::ConnectionSettings;
 use crate::keys;
@@ -24,7 +25,7 @@ const PULL_EVERY: Duration = Duration::from_secs(60);
 /// The longest interval between pulls.
 const MAX_INTERVAL: Duration = Duration::from_secs(24 * 3600);
 
-/// A policy in signed bundles, the same for all instances of a fleet: from an HTTPS address, or from a file.
+/// A policy in signed bundles, the same for all instances of a fleet: from an HTTPS address, a file or another source.
 ///
 /// A fleet is what shares one policy. Services with different audiences are different fleets, each with its bundle.
 ///
@@ -81,6 +82,14 @@ impl PolicyBundle {
         Self::new(Source::File(path.into()), bundles)
     }
 
+    /// The bundle of this source, such as `countersign_redis::RedisBundles`. [`BundleSource`] has an example.
+    ///
+    /// Everything is as with an address: the checks, the last good bundle, the interval and the pauses. What the source tells by
+    /// [`BundleSource::changed`] is a hint, as [`BundledPolicy::hint`](super::BundledPolicy::hint) is.
+    pub fn from_source(source: impl BundleSource, bundles: BundleVerifier) -> Self {
+        Self::new(Source::Other(Arc::new(source)), bundles)
+    }
+
     fn new(source: Source, bundles: BundleVerifier) -> Self {
         PolicyBundle {
             source,
@@ -111,7 +120,7 @@ impl PolicyBundle {
         self
     }
 
-    /// The settings of the connections that fetch the bundle. Default: roots and proxy of the system.
+    /// The settings of the connections that fetch a bundle from an address. Default: roots and proxy of the system.
     pub fn connection(mut self, settings: ConnectionSettings) -> Self {
         self.source.set_connection(settings);
         self

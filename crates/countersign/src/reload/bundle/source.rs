@@ -2,23 +2,29 @@
 
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use countersign_core::bundle::MAX_BUNDLE_BYTES;
 use countersign_core::error::{ConfigError, Fault};
+use countersign_core::integration::safe_text;
 use http::{HeaderValue, StatusCode};
 
+use super::bundle_source::{
+    BundleRequest, BundleSource, BundleSourceError, BundleSourceErrorKind as Kind, HintFuture, PulledBundle,
+};
 use crate::fetch::{self, ConnectionSettings, FetchFailure};
 use crate::file::{in_turn, read_text};
 use crate::rt;
 
-/// The longest read of a file.
+/// The longest read of a file, and the longest pull from a source of another crate.
 const MAX_READ: Duration = Duration::from_secs(10);
 
-/// An address or a file.
+/// An address, a file, or another source.
 pub(in crate::reload) enum Source {
     Url { url: String, settings: ConnectionSettings },
     File(PathBuf),
+    Other(Arc<dyn BundleSource>),
 }
 
 /// The answer of a source.
@@ -26,16 +32,7 @@ pub(super) enum Pulled {
     /// The document of the validator that it was asked with.
     Unchanged,
     /// A document, with the validator for the next pull.
-    Document(String, Option<HeaderValue>),
-}
-
-/// The reason why nothing was pulled.
-pub(super) struct PullFailure {
-    pub(super) error: ConfigError,
-    /// The pause that the server asks for.
-    pub(super) retry_after: Option<Duration>,
-    /// True if there is no document: no file, or a 404.
-    pub(super) is_missing: bool,
+    Document(String, Option<Vec<u8>>),
 }
 
 impl Source {
@@ -47,7 +44,7 @@ impl Source {
     pub(super) fn connection(&self) -> Option<&ConnectionSettings> {
         match self {
             Source::Url { settings, .. } => Some(settings),
-            Source::File(_) => None,
+            Source::File(_) | Source::Other(_) => None,
         }
     }
 
@@ -58,10 +55,11 @@ impl Source {
     }
 
     /// The name for logs and errors. A query may hold a secret.
-    pub(super) fn shown(&self) -> String {
+    pub(in crate::reload) fn shown(&self) -> String {
         match self {
             Source::Url { url, .. } => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
             Source::File(path) => path.display().to_string(),
+            Source::Other(source) => safe_text(&source.name()),
         }
     }
 
@@ -70,43 +68,76 @@ impl Source {
             Source::Url { url, settings } => {
                 fetch::checked_url(url, "url").err().into_iter().chain(settings.faults()).collect()
             }
-            Source::File(_) => Vec::new(),
+            Source::File(_) | Source::Other(_) => Vec::new(),
         }
     }
 
     /// Pulls the document, unless it is still that of `known`.
-    pub(super) async fn pull(&self, known: Option<&HeaderValue>) -> Result<Pulled, PullFailure> {
-        let (url, settings) = match self {
-            Source::Url { url, settings } => (url, settings),
-            Source::File(path) => {
-                let text = read_bounded(path).await;
-                return text.map(|text| Pulled::Document(text, None)).map_err(|unreadable| PullFailure {
-                    error: fault(unreadable.text),
-                    retry_after: None,
-                    is_missing: unreadable.is_missing,
-                });
+    pub(super) async fn pull(&self, known: Option<&[u8]>) -> Result<Pulled, BundleSourceError> {
+        let pulled = match self {
+            Source::Url { url, settings } => fetch(url, settings, known).await?,
+            Source::File(path) => match read_bounded(path).await {
+                Ok(text) => return Ok(Pulled::Document(text, None)),
+                Err(unreadable) => {
+                    let kind = if unreadable.is_missing { Kind::Missing } else { Kind::Unavailable };
+                    return Err(BundleSourceError::of(kind, unreadable.text));
+                }
+            },
+            Source::Other(source) => {
+                let request = BundleRequest::new(known);
+                let late = || BundleSourceError::new(Kind::Unavailable, "the source does not answer within 10 s");
+                rt::within(MAX_READ, source.pull(&request)).await.ok_or_else(late)??
             }
         };
-        let failed = |failure: &FetchFailure| {
-            let retry_after = match failure {
-                FetchFailure::Status(_, retry_after) => *retry_after,
-                _ => None,
-            };
-            let is_missing = matches!(failure, FetchFailure::Status(status, _) if *status == StatusCode::NOT_FOUND);
-            PullFailure { error: fault(failure.to_string()), retry_after, is_missing }
-        };
-        let url = fetch::checked_url(url, "url")
-            .map_err(|fault| ConfigError::new("url", fault.problem))
-            .map_err(|error| PullFailure { error, retry_after: None, is_missing: false })?;
-        match fetch::get_if_changed(settings, url, known, MAX_BUNDLE_BYTES).await {
-            Ok(None) => Ok(Pulled::Unchanged),
-            Ok(Some(document)) => match String::from_utf8(document.body.into()) {
-                Ok(text) => Ok(Pulled::Document(text, document.etag)),
-                Err(_) => Err(failed(&FetchFailure::Unusable("the response is not text"))),
+        match pulled {
+            PulledBundle::Unchanged if known.is_some() => Ok(Pulled::Unchanged),
+            PulledBundle::Unchanged => {
+                Err(BundleSourceError::new(Kind::Unusable, "the source has nothing new, and nothing is known"))
+            }
+            PulledBundle::Document { bytes, .. } if bytes.len() > MAX_BUNDLE_BYTES => {
+                Err(BundleSourceError::too_large())
+            }
+            PulledBundle::Document { bytes, validator } => match String::from_utf8(bytes) {
+                Ok(text) => Ok(Pulled::Document(text, validator)),
+                Err(_) => Err(BundleSourceError::new(Kind::Unusable, "the response is not text")),
             },
-            Err(failure) => Err(failed(&failure)),
         }
     }
+
+    /// Completes when the source says that there may be another document.
+    pub(super) fn changed(&self) -> HintFuture<'_> {
+        match self {
+            Source::Other(source) => source.changed(),
+            Source::Url { .. } | Source::File(_) => Box::pin(std::future::pending()),
+        }
+    }
+}
+
+async fn fetch(
+    url: &str,
+    settings: &ConnectionSettings,
+    known: Option<&[u8]>,
+) -> Result<PulledBundle, BundleSourceError> {
+    let url = fetch::checked_url(url, "url")
+        .map_err(|fault| BundleSourceError::of(Kind::Unavailable, fault.problem.into_owned()))?;
+    let etag = known.and_then(|known| HeaderValue::from_bytes(known).ok());
+    let document = fetch::get_if_changed(settings, url, etag.as_ref(), MAX_BUNDLE_BYTES).await.map_err(|failure| {
+        let kind = match &failure {
+            FetchFailure::Status(StatusCode::NOT_FOUND, _) => Kind::Missing,
+            FetchFailure::TooLarge => Kind::TooLarge,
+            FetchFailure::Unusable(_) | FetchFailure::Content(_) => Kind::Unusable,
+            _ => Kind::Unavailable,
+        };
+        let error = BundleSourceError::of(kind, failure.to_string());
+        match failure {
+            FetchFailure::Status(_, Some(pause)) => error.retry_after(pause),
+            _ => error,
+        }
+    })?;
+    Ok(document.map_or(PulledBundle::Unchanged, |document| PulledBundle::Document {
+        bytes: document.body.into(),
+        validator: document.etag.map(|etag| etag.as_bytes().to_vec()),
+    }))
 }
 
 /// A file that cannot be read.

@@ -2,11 +2,15 @@
 
 use std::fmt;
 use std::path::PathBuf;
+#[cfg(feature = "bundle")]
+use std::sync::Arc;
 
 use countersign_core::error::Fault;
 
 #[cfg(feature = "bundle")]
 use crate::fetch;
+#[cfg(feature = "bundle")]
+use crate::reload::bundle::BundleSource;
 
 /// One of so many requests is compared.
 const ONE_IN: u32 = 10;
@@ -45,6 +49,8 @@ pub(super) enum Place {
     File(PathBuf),
     #[cfg(feature = "bundle")]
     Url(String),
+    #[cfg(feature = "bundle")]
+    Source(Arc<dyn BundleSource>),
 }
 
 impl ShadowPolicy {
@@ -61,6 +67,13 @@ impl ShadowPolicy {
     #[cfg(feature = "bundle")]
     pub fn from_url(url: impl Into<String>) -> Self {
         ShadowPolicy { place: Place::Url(url.into()), one_in: ONE_IN }
+    }
+
+    /// The bundle of this source, which was signed as a shadow, for a [`PolicyBundle`](super::super::PolicyBundle). While the source
+    /// has none, nothing is compared.
+    #[cfg(feature = "bundle")]
+    pub fn from_source(source: impl BundleSource) -> Self {
+        ShadowPolicy { place: Place::Source(Arc::new(source)), one_in: ONE_IN }
     }
 
     /// Compares one of so many requests. Default: 10. With 1, a token that is not cached costs up to twice the time.
@@ -87,6 +100,8 @@ impl fmt::Debug for ShadowPolicy {
             Place::File(path) => shown.field("file", path),
             #[cfg(feature = "bundle")]
             Place::Url(url) => shown.field("url", &url.split(['?', '#']).next()),
+            #[cfg(feature = "bundle")]
+            Place::Source(source) => shown.field("source", source),
         };
         shown.field("one_in", &self.one_in).finish()
     }

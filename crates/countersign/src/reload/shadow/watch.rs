@@ -1,6 +1,8 @@
 //! The shadow policy that a verifier follows.
 
 use std::path::Path;
+#[cfg(feature = "bundle")]
+use std::sync::Arc;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use countersign_core::error::ConfigError;
@@ -55,8 +57,9 @@ impl ShadowWatch {
         match self.place() {
             Place::File(path) => Ok(path),
             #[cfg(feature = "bundle")]
-            Place::Url(_) => {
-                let problem = "from an address, beside a policy that comes from an unsigned file; name a file";
+            Place::Url(_) | Place::Source(_) => {
+                let problem =
+                    "from an address or another source, beside a policy that comes from an unsigned file; name a file";
                 Err(ConfigError::new("shadow", problem))
             }
         }
@@ -68,6 +71,7 @@ impl ShadowWatch {
         match self.place() {
             Place::File(path) => Source::File(path.clone()),
             Place::Url(url) => Source::from_url(url.clone()),
+            Place::Source(source) => Source::Other(Arc::clone(source)),
         }
     }
 
@@ -131,7 +135,7 @@ impl ShadowWatch {
         match self.place() {
             Place::File(path) => path.display().to_string(),
             #[cfg(feature = "bundle")]
-            Place::Url(url) => url.split(['?', '#']).next().unwrap_or_default().to_owned(),
+            Place::Url(_) | Place::Source(_) => self.source().shown(),
         }
     }
 
