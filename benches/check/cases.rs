@@ -23,6 +23,7 @@ use countersign::secret::Secret;
 use countersign_benches::bound::Bound;
 use countersign_benches::edge;
 use countersign_benches::refused::{self, Refused};
+use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::services::{Bare, CachedSource, Echo, Extracting, call, now, request};
 use countersign_core::authz::scope;
@@ -68,7 +69,10 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), vec![proof(), outbound()], gateway(), refusals()].into_iter().flatten().collect()
+    [new_tokens(), hits(), revocations(), vec![proof(), outbound()], gateway(), refusals()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn new_tokens() -> Vec<Case> {
@@ -128,6 +132,33 @@ fn hits() -> Vec<Case> {
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
     iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
+}
+
+/// Revocations, over the same layer without them. The places of entries in a list depend on a key of the process, so the list
+/// has next to none: what a longer one adds is a search of the table, whose length differs from run to run.
+fn revocations() -> Vec<Case> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let signer = sample::signer(Algorithm::HS256);
+    let verifier = || sample::verifier(&signer, CACHE_BYTES);
+    let tokens: Vec<String> = (0..LIVE).map(|number| sample::token(&signer, ISSUER, number)).collect();
+    let (status, uri) = runtime.block_on(revoked::status_layer(verifier(), &signer, 1_000_000));
+    let listed: Vec<String> =
+        (0..LIVE).map(|number| sample::listed_token(&signer, ISSUER, number * revoked::STEP as usize, &uri)).collect();
+    let Ok(response) = runtime.block_on(status.layer(Bare).call(request(&listed[0])));
+    assert_eq!(response.status(), 200, "the list is in memory");
+    // It runs on: a list in memory is kept fresh by a task.
+    std::mem::forget(runtime);
+    let without = |tokens: &[String]| calls(AuthenticateLayer::new(verifier()).layer(Bare), tokens);
+    vec![
+        Case::new(
+            "hit, layer with a list of revocations, over the layer",
+            calls(revoked::layer(verifier(), 2).layer(Bare), &tokens),
+        )
+        .over(without(&tokens)),
+        Case::new("hit, layer with a status list, over the layer", calls(status.layer(Bare), &listed))
+            .over(without(&listed)),
+    ]
 }
 
 /// Makes each event a line, and throws it away.

@@ -67,6 +67,19 @@ pub fn token(signer: &Signer, issuer: &str, number: usize) -> String {
 /// A token that ends at `expires`, in seconds since 1970.
 #[must_use]
 pub fn token_until(signer: &Signer, issuer: &str, number: usize, expires: u64) -> String {
+    token_with(signer, issuer, number, expires, "")
+}
+
+/// A token with this number in its `jti` as its place in the status list at `uri`.
+#[must_use]
+pub fn listed_token(signer: &Signer, issuer: &str, number: usize, uri: &str) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    let status = format!(r#","status":{{"status_list":{{"idx":{number},"uri":"{uri}"}}}}"#);
+    token_with(signer, issuer, number, now + 3600, &status)
+}
+
+/// `more` is what the payload has besides the 17 claims: empty, or members that begin with a comma.
+fn token_with(signer: &Signer, issuer: &str, number: usize, expires: u64, more: &str) -> String {
     let header = format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, signer.algorithm(), signer.key_id());
     let issued = expires - 3600;
     let payload = format!(
@@ -76,13 +89,14 @@ pub fn token_until(signer: &Signer, issuer: &str, number: usize, expires: u64) -
             r#""scope":"openid profile email orders:read orders:write invoices:read","auth_time":{issued},"#,
             r#""acr":"urn:mace:incommon:iap:silver","sid":"c7b2a1d0-54e3-4f8a-b6c9-0d1e2f3a4b5c","tenant":"acme-industries","#,
             r#""roles":["manager","clerk","auditor"],"email":"ann.example@acme-industries.example","#,
-            r#""email_verified":true,"name":"Ann Margarethe Example"}}"#
+            r#""email_verified":true,"name":"Ann Margarethe Example"{more}}}"#
         ),
         issuer = issuer,
         audience = AUDIENCE,
         expires = expires,
         issued = issued,
         number = number,
+        more = more,
     );
     signer.sign_compact(header.as_bytes(), payload.as_bytes()).expect("a token")
 }

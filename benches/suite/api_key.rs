@@ -54,7 +54,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         .iter()
         .map(|figure| vec![figure.name.clone(), short(figure.nanos), short(figure.over), short(figure.allocations)])
         .collect();
-    let note = "A new request each time through the layer, to a service that answers at once. A thousand keys are in memory.";
+    let note =
+        "A new request each time through the layer, to a service that answers at once. A thousand keys are in memory.";
     report.table("An API key", note, &["", "ns", "ns over", "allocations"], rows);
     if let [_, _, key] = &figures[..] {
         report.at_most("API key, over no layer", " ns", GOAL, key.over);

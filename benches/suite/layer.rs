@@ -24,7 +24,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let token = sample::token(&signer, ISSUER, 1);
     let layer = AuthenticateLayer::new(sample::verifier(&signer, 1 << 20));
     let guard = require(scope("orders:read"));
-    let revocable = revoked::layer(sample::verifier(&signer, 1 << 20));
+    let revocable = revoked::layer(sample::verifier(&signer, 1 << 20), 100_000);
     let figures = interleave(
         plan,
         vec![

@@ -392,7 +392,7 @@ impl Authenticator {
         status: RevocationStatus,
     ) -> Result<Admission, Refusal> {
         let LayerContext { clock, samples, revocation, .. } = &*self.context;
-        let decide = |revocation: &Revocation| revocation.decide(status, &caller.verified, samples, clock.elapsed());
+        let decide = |revocation: &Revocation| revocation.decide(status, &caller.verified, samples, &**clock);
         match revocation.as_ref().map_or(RevocationOutcome::Unavailable, decide) {
             RevocationOutcome::Accepted => self.check_transaction(request, caller),
             RevocationOutcome::Revoked => {

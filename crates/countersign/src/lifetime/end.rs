@@ -168,7 +168,7 @@ impl TokenEnd {
             RevocationQuery::Known(status) => status,
             RevocationQuery::Pending(status) => status.await,
         };
-        revocation.decide(status, &self.verified, samples, clock.elapsed()) == RevocationOutcome::Accepted
+        revocation.decide(status, &self.verified, samples, &**clock) == RevocationOutcome::Accepted
     }
 
     /// Logs a response that outlived its token.

@@ -118,7 +118,7 @@ impl QueueVerifier {
             RevocationQuery::Known(status) => status,
             RevocationQuery::Pending(status) => status.await,
         };
-        match revocation.decide(status, &verified, samples, verifier.clock().elapsed()) {
+        match revocation.decide(status, &verified, samples, &**verifier.clock()) {
             RevocationOutcome::Accepted => Ok(verified),
             RevocationOutcome::Revoked => Err(VerifyError::revoked("the token or its subject was revoked")),
             RevocationOutcome::Suspended => Err(VerifyError::suspended("the status of the token is suspended")),

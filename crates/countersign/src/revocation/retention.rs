@@ -252,11 +252,16 @@ impl Retention {
     }
 
     /// Returns whether a token with this time of issue may be one whose entry was removed before the token expired.
+    #[inline]
     pub(super) fn may_have_forgotten(&self, issued_at: Option<UnixTime>) -> bool {
-        let made_at = match self.forgotten_at.load(Ordering::SeqCst) {
-            0 => return false,
-            mark => Duration::from_millis(mark),
-        };
+        match self.forgotten_at.load(Ordering::SeqCst) {
+            0 => false,
+            mark => self.may_be_of(Duration::from_millis(mark), issued_at),
+        }
+    }
+
+    /// Returns whether a token with this time of issue may be meant by an entry that was made at this time or before.
+    fn may_be_of(&self, made_at: Duration, issued_at: Option<UnixTime>) -> bool {
         // The wall clock may have been wrong when the entry was made: its time counts by the present clock too.
         let age = self.clock().elapsed().saturating_sub(made_at);
         let made = self.now().saturating_sub(age).saturating_add(KEEP_AFTER_EXPIRY);
@@ -266,8 +271,12 @@ impl Retention {
 
     /// Returns whether the entry of a token with this expiry may have been removed, although the token may be accepted
     /// again: then the wall clock was set back.
+    #[inline]
     pub(super) fn may_have_removed(&self, expires_at: UnixTime) -> bool {
         let removed_until = self.removed_until.load(Ordering::SeqCst);
+        if removed_until == 0 {
+            return false;
+        }
         since_1970(Self::keep_until(expires_at)) < Duration::from_millis(removed_until)
     }
 }

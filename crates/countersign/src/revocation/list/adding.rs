@@ -147,7 +147,7 @@ impl RevocationList {
         let Writer { identifiers, names, meant, .. } = writer;
         let is_over = &mut |packed| self.may_remove(packed, meant, now);
         self.identifiers.sweep(is_over, &mut |unit| identifiers.give_back(unit));
-        self.names.sweep(&self.retention, now, &mut |unit| names.give_back(unit));
+        self.names.sweep(&self.retention, now, self.identifiers.len() > 0, &mut |unit| names.give_back(unit));
         let is_over = |packed| {
             let term = Retention::unpack(packed, self.max_retention, &MeantTimes::default());
             self.retention.is_over(term, now)

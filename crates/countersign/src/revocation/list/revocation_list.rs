@@ -4,7 +4,6 @@ use std::fmt;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use arc_swap::ArcSwap;
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
 use countersign_core::integration::{Counter, IdentifierKind, SessionIdentifier, session_identifier, token_identifier};
@@ -14,7 +13,7 @@ use countersign_core::verify::Verified;
 use super::full::RevocationsFull;
 use super::identifiers::Identifiers;
 use super::names::Names;
-use super::source::Source;
+use super::source::{Source, Sources};
 use super::stats::RevocationStats;
 use super::writer::Writer;
 use crate::revocation::changes::{RevocationChanges, RevocationSignal};
@@ -75,7 +74,7 @@ pub struct RevocationList {
     pub(super) refusals: Counter,
     /// Sent when what is revoked grows.
     pub(super) signal: RevocationSignal,
-    sources: ArcSwap<Vec<Arc<Source>>>,
+    sources: Sources,
     /// Held while an entry is added, so that the bound is exact.
     pub(super) writer: Mutex<Writer>,
     max_entries: usize,
@@ -94,7 +93,7 @@ impl RevocationList {
             refused: papaya::HashMap::new(),
             refusals: Counter::default(),
             signal: RevocationSignal::new(),
-            sources: ArcSwap::default(),
+            sources: Sources::default(),
             writer: Mutex::new(Writer::new(MAX_REVOCATIONS)),
             max_entries: MAX_REVOCATIONS,
             max_retention: MAX_RETENTION,
@@ -218,18 +217,17 @@ impl RevocationList {
     /// ```
     #[must_use]
     pub fn stats(&self) -> RevocationStats {
-        let sources = self.sources.load();
-        let ages = || sources.iter().map(|source| source.age(&self.retention));
+        let ages = || self.sources.iter().map(|source| source.age(&self.retention));
         RevocationStats {
             entries: self.len(),
             refused: self.refusals.sum(),
             age: ages().collect::<Option<Vec<_>>>().and_then(|ages| ages.into_iter().max()),
-            is_complete: self.refused.is_empty() && !sources.iter().any(|source| source.is_stale(&self.retention)),
+            is_complete: self.refused.is_empty() && !self.sources.iter().any(|source| source.is_stale(&self.retention)),
         }
     }
 
     pub(super) fn add_source(&self, source: &Arc<Source>) {
-        self.sources.rcu(|sources| sources.iter().cloned().chain([Arc::clone(source)]).collect::<Vec<_>>());
+        self.sources.add(Arc::clone(source));
     }
 
     /// Adds the revocation that a notice tells of.
@@ -273,52 +271,40 @@ impl RevocationList {
     }
 
     /// The status by what is in the list.
+    #[inline]
     fn listed(&self, token: &Verified) -> RevocationStatus {
         let id = token_identifier(token);
-        let issuer = token.issuer();
-        let has_identifiers = self.identifiers.len() > 0;
-        if has_identifiers && id.is_some_and(|id| self.identifiers.contains(id)) {
+        let identifiers = (self.identifiers.len() > 0).then(|| self.identifiers.snapshot());
+        if let (Some(identifiers), Some(id)) = (&identifiers, id)
+            && identifiers.contains(id)
+        {
             return RevocationStatus::Revoked;
         }
-        let present = |name: &&str| !name.is_empty();
-        let client = token.client_id().filter(present);
-        let subject = Some(token.subject()).filter(present).or(client);
-        if id.is_none() && subject.is_none() {
+        if id.is_none() && Names::subject_of(token).is_none() {
             return RevocationStatus::Unknown; // no revocation could name it
         }
-        let is_revoked = |name| self.names.is_revoked(name, token.issued_at());
-        let is_subject_revoked = || {
-            let actor = token.actor_issuer().zip(token.actor());
-            subject.is_some_and(|subject| is_revoked(NameRef::subject(issuer, subject)))
-                || actor.is_some_and(|(issuer, actor)| is_revoked(NameRef::subject(issuer, actor)))
-        };
-        let is_client_revoked = || client.is_some_and(|client| is_revoked(NameRef::client(issuer, client)));
-        if self.names.has(Kind::Subject) && is_subject_revoked()
-            || self.names.has(Kind::Client) && is_client_revoked()
-            || self.names.has(Kind::Issuer) && is_revoked(NameRef::all(Kind::Issuer, issuer))
-        {
-            return RevocationStatus::Revoked;
+        let by_names = if self.names.has_any() { self.names.status(token) } else { RevocationStatus::Valid };
+        if by_names == RevocationStatus::Revoked {
+            return by_names;
         }
-        let is_session_unreadable = match has_identifiers.then(|| session_identifier(token)) {
-            Some(SessionIdentifier::Digest(session)) if self.identifiers.contains(session) => {
+        // Its claims are decoded once for the name of its session, which few issuers revoke.
+        let sessions = identifiers.filter(|_| self.names.has_of_any(Kind::Session));
+        let session = sessions.map(|identifiers| (session_identifier(token), identifiers));
+        let is_session_unreadable = match session {
+            Some((SessionIdentifier::Digest(session), identifiers)) if identifiers.contains(session) => {
                 return RevocationStatus::Revoked;
             }
-            session => session == Some(SessionIdentifier::Unreadable),
+            Some((session, _)) => session == SessionIdentifier::Unreadable,
+            None => false,
         };
-        let is_unnamed = |kind, is_named: bool| !is_named && self.names.has_of(kind, issuer);
-        // An unknown actor may be a subject of any issuer.
-        if is_unnamed(Kind::Token, id.is_some())
-            || is_unnamed(Kind::Subject, subject.is_some())
-            || is_unnamed(Kind::Client, client.is_some() && !token.is_client_unknown())
-            || is_unnamed(Kind::Session, !is_session_unreadable)
-            || token.is_actor_unknown() && self.names.has_of_any(Kind::Subject)
-        {
+        let is_unnamed = |kind, is_named: bool| !is_named && self.names.has_of(kind, token.issuer());
+        if is_unnamed(Kind::Token, id.is_some()) || is_unnamed(Kind::Session, !is_session_unreadable) {
             return RevocationStatus::Unknown;
         }
         // Read after the list: an entry is marked as removed before it is.
         let is_doubtful =
             self.retention.may_have_removed(token.expires_at()) || self.retention.may_have_forgotten(token.issued_at());
-        if is_doubtful { RevocationStatus::Unknown } else { RevocationStatus::Valid }
+        if is_doubtful { RevocationStatus::Unknown } else { by_names }
     }
 
     /// Returns whether a revocation of this issuer may be missing in the list.
@@ -328,7 +314,7 @@ impl RevocationList {
             let refused = self.refused.pin();
             refused.contains_key(issuer) || refused.contains_key("")
         };
-        self.sources.load().iter().any(|source| source.is_stale(&self.retention))
+        self.sources.iter().any(|source| source.is_stale(&self.retention))
             || !self.refused.is_empty() && is_refused()
     }
 }

@@ -1,6 +1,8 @@
 //! The age of what a feed brought.
 
+use std::iter;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use crate::revocation::retention::{Moment, Retention};
@@ -38,5 +40,37 @@ impl Source {
             0 => None,
             moment => Some(retention.age(Moment(moment))),
         }
+    }
+}
+
+/// The sources of a list. None is ever removed, so that readers write nothing.
+#[derive(Debug, Default)]
+pub(super) struct Sources(OnceLock<Box<Link>>);
+
+/// A source, and those that were added later.
+#[derive(Debug)]
+struct Link {
+    source: Arc<Source>,
+    others: Sources,
+}
+
+impl Sources {
+    pub(super) fn add(&self, source: Arc<Source>) {
+        let mut at = self;
+        let mut link = Box::new(Link { source, others: Sources::default() });
+        while let Err(own) = at.0.set(link) {
+            let Some(taken) = at.0.get() else { return };
+            (link, at) = (own, &taken.others);
+        }
+    }
+
+    #[inline]
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Source> {
+        let mut at = self;
+        iter::from_fn(move || {
+            let link = at.0.get()?;
+            at = &link.others;
+            Some(&*link.source)
+        })
     }
 }

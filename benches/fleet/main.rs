@@ -1,0 +1,121 @@
+//! Many verifiers under one policy: how soon a revision and a revocation are in force everywhere, and what they cost.
+//!
+//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--quick]
+//!
+//! Each verifier is what one instance of a service has: a bundle that it pulls, a list of revocations that a follower of Redis
+//! fills, a status list, and reports to a plane. They share a few processes, which this program starts of itself, and have
+//! their own connections. The host of documents and the receiver of reports are threads of this process, and the publisher of
+//! revocations reads a durable list in it. All talk over loopback, with a real `redis-server`.
+//!
+//! `--quick` takes fewer revocations, a shorter outage and no part of a minute. `--hit` measures only what checks add to a
+//! cached token.
+
+mod bad;
+mod durable;
+mod fleet;
+mod growth;
+mod hit;
+mod host;
+mod member;
+mod memory;
+mod outage;
+mod plane;
+mod redis;
+mod times;
+mod usage;
+mod verifiers;
+mod world;
+
+use std::process::ExitCode;
+use std::time::Duration;
+
+use countersign_benches::allocations::Counting;
+use countersign_benches::report::Report;
+
+type Error = Box<dyn std::error::Error + Send + Sync>;
+type Result<T> = std::result::Result<T, Error>;
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How much to measure.
+pub(crate) struct Plan {
+    /// Batches of each way to check a cached token.
+    pub(crate) batches: usize,
+    /// The sizes of the fleet; the last one is that of the goals.
+    pub(crate) sizes: Vec<usize>,
+    /// The revoked identifiers in force meanwhile.
+    pub(crate) identifiers: usize,
+    /// Revisions and revocations that are published in turn.
+    pub(crate) rounds: usize,
+    /// The time without Redis.
+    pub(crate) outage: Duration,
+    /// Whether revisions are also awaited with the default interval of a minute.
+    pub(crate) waits_a_minute: bool,
+}
+
+impl Plan {
+    fn full() -> Self {
+        Plan {
+            batches: 100_000,
+            sizes: vec![10, 100, 1_000],
+            identifiers: 100_000,
+            rounds: 5,
+            outage: Duration::from_secs(60),
+            waits_a_minute: true,
+        }
+    }
+
+    fn quick() -> Self {
+        Plan {
+            batches: 20_000,
+            sizes: vec![10, 100],
+            identifiers: 5_000,
+            rounds: 2,
+            outage: Duration::from_secs(15),
+            waits_a_minute: false,
+        }
+    }
+}
+
+fn main() -> ExitCode {
+    // Cargo passes `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    match run(&arguments) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(arguments: &[String]) -> Result<()> {
+    if arguments.first().is_some_and(|argument| argument == verifiers::VERIFIERS) {
+        return verifiers::run();
+    }
+    let is_quick = arguments.iter().any(|argument| argument == "--quick");
+    let mut plan = if is_quick { Plan::quick() } else { Plan::full() };
+    let mut only_hit = false;
+    let mut arguments = arguments.iter();
+    while let Some(argument) = arguments.next() {
+        match argument.as_str() {
+            "--quick" => {}
+            "--hit" => only_hit = true,
+            "--verifiers" => {
+                let size: usize = arguments.next().ok_or("--verifiers: name a number")?.parse()?;
+                plan.sizes.retain(|other| *other < size);
+                plan.sizes.push(size.max(1));
+            }
+            other => return Err(format!("{other} is none of --verifiers N, --quick and --hit").into()),
+        }
+    }
+    let mut report = Report::default();
+    hit::run(&plan, &mut report)?;
+    if !only_hit {
+        memory::run(&mut report)?;
+        growth::run(&plan, &mut report)?;
+    }
+    println!("\nGoals\n{}", report.goals().aligned());
+    Ok(())
+}
