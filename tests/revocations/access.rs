@@ -55,6 +55,25 @@ async fn s14_12_the_documented_permissions_are_enough_and_followers_cannot_write
     );
 }
 
+/// A user that may not read forward stands for a follower that has not come to the end yet.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s14_12_the_newest_revocations_take_effect_before_a_long_stream_has_been_read() {
+    let (server, world) = (RedisServer::start(), World::new());
+    let sts = world.sts(Arc::new(MemoryStore::new()), crate::world::settings(&server));
+    let (good, newest) = (sts.token("ann"), sts.token("ann"));
+    for _ in 0..501 {
+        sts.revoke(&sts.token("bob")).await;
+    }
+    sts.revoke(&newest).await;
+    let reader = world.service(sts.issuer.trusted_for("orders"), set_user(&server, "orders", OF_FOLLOWERS));
+    reader.until_complete(&good, &[&newest]).await;
+    let late = set_user(&server, "late", "+info +xrevrange");
+    let late = world.service(sts.issuer.trusted_for("orders"), late);
+    late.until(&newest, 401).await;
+    assert_eq!((late.status(&good).await, late.follower.age()), (503, None), "it has not read everything");
+}
+
 /// All keys of one issuer lie on one node.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]

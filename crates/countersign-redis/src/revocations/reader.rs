@@ -88,6 +88,9 @@ impl<'r> Reader<'r> {
         if self.epoch != beat.epoch {
             self.epoch.clone_from(&beat.epoch);
             (self.last, self.read, self.is_sound) = (EntryId::default(), 0, true);
+            if beat.entries > READ_ENTRIES as u64 {
+                self.apply_newest(link).await?;
+            }
         }
         let key = self.shared.keys.entries(&self.epoch);
         while self.last < beat.last {
@@ -99,6 +102,21 @@ impl<'r> Reader<'r> {
                 break;
             }
             self.apply(link, &found);
+        }
+        Ok(())
+    }
+
+    /// Applies the newest entries of an epoch ahead of the others: when a server comes back, all followers read everything, and
+    /// what was revoked meanwhile is at the end. Nothing counts as read, so the order decides nothing else.
+    async fn apply_newest(&self, link: &Link) -> Result<(), Failure> {
+        let mut command = cmd("XREVRANGE");
+        command.arg(self.shared.keys.entries(&self.epoch)).arg("+").arg("-").arg("COUNT").arg(READ_ENTRIES);
+        let answer = send(link, &command).await?;
+        for entry in entries(&answer).ok_or(UNREADABLE)? {
+            // One that is no revocation, or finds no room, is met again in its turn.
+            if let Some(notice) = entry.notice(&self.shared.issuer) {
+                let _ = self.feed.apply(&notice);
+            }
         }
         Ok(())
     }

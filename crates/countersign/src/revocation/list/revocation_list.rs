@@ -314,8 +314,7 @@ impl RevocationList {
             let refused = self.refused.pin();
             refused.contains_key(issuer) || refused.contains_key("")
         };
-        self.sources.iter().any(|source| source.is_stale(&self.retention))
-            || !self.refused.is_empty() && is_refused()
+        self.sources.iter().any(|source| source.is_stale(&self.retention)) || !self.refused.is_empty() && is_refused()
     }
 }
 
