@@ -1,14 +1,14 @@
 //! Many verifiers under one policy: how soon a revision and a revocation are in force everywhere, and what they cost.
 //!
-//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--quick]
+//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--quick] [--write]
 //!
 //! Each verifier is what one instance of a service has: a bundle that it pulls, a list of revocations that a follower of Redis
 //! fills, a status list, and reports to a plane. They share a few processes, which this program starts of itself, and have
 //! their own connections. The host of documents and the receiver of reports are threads of this process, and the publisher of
 //! revocations reads a durable list in it. All talk over loopback, with a real `redis-server`.
 //!
-//! `--quick` takes fewer revocations, a shorter outage and no part of a minute. `--hit` measures only what checks add to a
-//! cached token.
+//! `--write` writes the results into `BENCHMARKS.md`. `--quick` takes fewer revocations, a shorter outage and no part of a
+//! minute. `--hit` measures only what checks add to a cached token.
 
 mod bad;
 mod durable;
@@ -26,11 +26,12 @@ mod usage;
 mod verifiers;
 mod world;
 
+use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use countersign_benches::allocations::Counting;
-use countersign_benches::report::Report;
+use countersign_benches::report::{FLEET_HEADING, Report, without_fleet};
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
@@ -96,18 +97,19 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     let is_quick = arguments.iter().any(|argument| argument == "--quick");
     let mut plan = if is_quick { Plan::quick() } else { Plan::full() };
-    let mut only_hit = false;
+    let (mut only_hit, mut writes) = (false, false);
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => {}
             "--hit" => only_hit = true,
+            "--write" => writes = true,
             "--verifiers" => {
                 let size: usize = arguments.next().ok_or("--verifiers: name a number")?.parse()?;
                 plan.sizes.retain(|other| *other < size);
                 plan.sizes.push(size.max(1));
             }
-            other => return Err(format!("{other} is none of --verifiers N, --quick and --hit").into()),
+            other => return Err(format!("{other} is none of --verifiers N, --quick, --hit and --write").into()),
         }
     }
     let mut report = Report::default();
@@ -117,5 +119,23 @@ fn run(arguments: &[String]) -> Result<()> {
         growth::run(&plan, &mut report)?;
     }
     println!("\nGoals\n{}", report.goals().aligned());
-    Ok(())
+    if writes { write(&report) } else { Ok(()) }
+}
+
+/// Writes the last part of `BENCHMARKS.md`.
+fn write(report: &Report) -> Result<()> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../BENCHMARKS.md");
+    let before = std::fs::read_to_string(&path)?;
+    let (of_suite, _) = without_fleet(&before);
+    let text = format!(
+        "{}\n\n{FLEET_HEADING}\n\nEach verifier pulls a bundle, follows revocations in Redis, fetches a status list and reports to a \
+         plane, all over loopback. Four processes have all verifiers. The plane is a receiver that answers as \
+         `countersign plane` does and keeps less. Written by\n\n\
+         ```text\ncargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet -- --write\n```\n\n\
+         ### Goals of a fleet\n\n{}\n{}",
+        of_suite.trim_end(),
+        report.goals().markdown(),
+        report.markdown().replace("## ", "### "),
+    );
+    Ok(std::fs::write(path, text.trim_end().to_owned() + "\n")?)
 }

@@ -6,6 +6,15 @@ use std::fmt::Write as _;
 
 pub use chart::{Bar, chart};
 
+/// The heading of the part of `BENCHMARKS.md` that the bench `fleet` writes, at its end.
+pub const FLEET_HEADING: &str = "## A fleet of verifiers";
+
+/// Splits `BENCHMARKS.md` into what the suite writes and what the bench `fleet` writes.
+#[must_use]
+pub fn without_fleet(text: &str) -> (&str, &str) {
+    text.split_at(text.find(FLEET_HEADING).unwrap_or(text.len()))
+}
+
 /// Everything that the suite found.
 #[derive(Debug, Default)]
 pub struct Report {
