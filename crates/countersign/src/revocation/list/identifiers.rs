@@ -25,7 +25,7 @@ pub(super) struct Identifiers {
     entries: AtomicUsize,
 }
 
-/// What was in the set at one moment, and what is added to the same tables since.
+/// The tables of one moment, with what was added to the same tables since.
 pub(super) struct Snapshot(Guard<Arc<[Table; TABLES]>>);
 
 impl Snapshot {
@@ -72,16 +72,17 @@ impl Identifiers {
     ) {
         let (at, key) = place(digest);
         let Some(entries) = self.of_table.get(at) else { return };
-        let table = || self.tables.load().get(at).cloned();
-        if !table().is_some_and(|table| table.contains(key)) {
-            if !table().is_some_and(|table| table.has_room(entries.load(Ordering::Relaxed))) {
+        let mut tables = self.tables.load();
+        if !tables.get(at).is_some_and(|table| table.contains(key)) {
+            if !tables.get(at).is_some_and(|table| table.has_room(entries.load(Ordering::Relaxed))) {
                 self.rebuild(at, is_over, returned);
+                tables = self.tables.load();
             }
             // Counted before it is there: a reader that sees no entries looks no further.
             entries.fetch_add(1, Ordering::Relaxed);
             self.entries.fetch_add(1, Ordering::Release);
         }
-        if let Some(table) = table() {
+        if let Some(table) = tables.get(at) {
             table.insert(key, value);
         }
     }
