@@ -145,7 +145,7 @@ impl Names {
         });
         let kinds = self.kinds.pin();
         kinds.retain(|_, term| !retention.is_over(*term, now));
-        let of_kinds = kinds.keys().map(|name| name.kind());
+        let of_kinds = kinds.keys().map(Name::kind);
         // An entry may outlast the note of its kind, if the wall clock was set back.
         let of_entries = [Kind::Subject, Kind::Client, Kind::Issuer].into_iter().filter(|kind| self.has(*kind));
         let present = of_kinds.chain(of_entries).fold(0, |present, kind| present | bit(kind));
