@@ -34,7 +34,7 @@ pub(super) struct UsedNames {
     len: usize,
 }
 
-/// What a lookup needs to know of a bucket.
+/// The part of a bucket that a lookup reads.
 #[derive(Clone, Copy)]
 struct Tags {
     /// A part of the name of each slot, or [`Tags::FREE`].
