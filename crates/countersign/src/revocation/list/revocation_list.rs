@@ -15,7 +15,7 @@ use super::full::RevocationsFull;
 use super::identifiers::Identifiers;
 use super::names::Names;
 use super::source::Source;
-use super::stats::RevocationStats;
+use super::stats::{RevocationProblem, RevocationStats};
 use super::writer::Writer;
 use crate::revocation::changes::{RevocationChanges, RevocationSignal};
 use crate::revocation::check::{RevocationCheck, RevocationQuery, RevocationStatus};
@@ -220,11 +220,18 @@ impl RevocationList {
     pub fn stats(&self) -> RevocationStats {
         let sources = self.sources.load();
         let ages = || sources.iter().map(|source| source.age(&self.retention));
+        let is_stale = sources.iter().any(|source| source.is_stale(&self.retention));
+        let problem = match (is_stale, self.refused.is_empty()) {
+            (true, _) => Some(RevocationProblem::NotConfirmed),
+            (false, false) => Some(RevocationProblem::NoRoom),
+            (false, true) => None,
+        };
         RevocationStats {
             entries: self.len(),
             refused: self.refusals.sum(),
             age: ages().collect::<Option<Vec<_>>>().and_then(|ages| ages.into_iter().max()),
-            is_complete: self.refused.is_empty() && !sources.iter().any(|source| source.is_stale(&self.retention)),
+            is_complete: problem.is_none(),
+            problem,
         }
     }
 
