@@ -21,4 +21,6 @@ mod resource;
 mod revocation;
 mod revocation_list;
 mod status_lists;
+mod status_policies;
+mod status_shares;
 mod withdrawn;

@@ -24,7 +24,7 @@ use crate::app::{good, who};
 
 /// An answer of the host of lists.
 #[derive(Clone)]
-enum Published {
+pub enum Published {
     List(String),
     Other(StatusCode, HeaderMap, Vec<u8>),
     Hang(Arc<Notify>),
@@ -32,7 +32,7 @@ enum Published {
 
 /// A host of lists: what it publishes at each path, and how often that was fetched.
 #[derive(Clone, Default)]
-struct Host {
+pub struct Host {
     lists: Arc<Mutex<HashMap<String, Published>>>,
     fetches: Arc<Mutex<HashMap<String, usize>>>,
 }
@@ -66,12 +66,25 @@ async fn answer(State(host): State<Host>, Path(name): Path<String>, headers: Hea
 }
 
 impl Host {
-    fn publish(&self, name: &str, published: Published) {
+    pub fn publish(&self, name: &str, published: Published) {
         self.lists.lock().expect("sound").insert(name.to_owned(), published);
     }
 
-    fn fetches(&self, name: &str) -> usize {
+    pub fn fetches(&self, name: &str) -> usize {
         self.fetches.lock().expect("sound").get(name).copied().unwrap_or(0)
+    }
+
+    /// The fetches of all lists.
+    pub fn all_fetches(&self) -> usize {
+        self.fetches.lock().expect("sound").values().sum()
+    }
+
+    /// Starts it: its service, and the address below which its lists are.
+    pub async fn start(&self) -> (Service, String) {
+        let router = Router::new().route("/{*name}", get(answer)).with_state(self.clone());
+        let service = Service::start(router).await;
+        let base = format!("{}/lists/", service.url().trim_end_matches('/'));
+        (service, base)
     }
 }
 
@@ -96,9 +109,7 @@ impl Setup {
         unknown: UnknownPolicy,
     ) -> Self {
         let (issuer, host) = (TestIssuer::new(), Host::default());
-        let router = Router::new().route("/{*name}", get(answer)).with_state(host.clone());
-        let lists_service = Service::start(router).await;
-        let base = format!("{}/lists/", lists_service.url().trim_end_matches('/'));
+        let (lists_service, base) = host.start().await;
         let verifier = issuer.verifier_for("api");
         let of_issuer = of_issuer(StatusListIssuer::new(issuer.name()).location(&base));
         let lists = Arc::new(settings(StatusLists::new(&verifier).add_issuer(of_issuer)));
@@ -146,7 +157,7 @@ impl Setup {
     }
 }
 
-fn draft(issuer: &TestIssuer, uri: &str, list: &StatusList) -> TokenDraft {
+pub fn draft(issuer: &TestIssuer, uri: &str, list: &StatusList) -> TokenDraft {
     let lst = URL_SAFE_NO_PAD.encode_to_string(list.to_compressed());
     let draft = issuer.token().header("typ", "statuslist+jwt").subject(uri);
     let draft = draft.without_claim("client_id").without_claim("jti");
@@ -247,6 +258,7 @@ async fn s14_08_each_broken_list_fails_closed_and_its_valid_counterpart_is_used(
     for (name, change) in &changes {
         setup.host.publish(&format!("lists/{name}"), Published::List(with(name, &**change)));
         assert_eq!(setup.status(&setup.token(name, 1)).await, 503, "{name}");
+        setup.issuer.clock().advance(Duration::from_secs(1)); // new lists are limited per second
     }
     let of_stranger = draft(&stranger, &setup.uri("stranger"), &list).sign();
     let redirect = HeaderMap::from_iter([(header::LOCATION, setup.uri("good").parse().expect("a value"))]);
@@ -264,6 +276,7 @@ async fn s14_08_each_broken_list_fails_closed_and_its_valid_counterpart_is_used(
     ] {
         setup.host.publish(&format!("lists/{name}"), published);
         assert_eq!(setup.status(&setup.token(name, 1)).await, 503, "{name}");
+        setup.issuer.clock().advance(Duration::from_secs(1)); // new lists are limited per second
     }
     assert_eq!(setup.host.fetches("lists/good"), 0, "a redirect is not followed");
     // One byte more than permitted after decompression is too much; the compressed form is small.

@@ -65,6 +65,8 @@ pub use crate::verify::introspected::{
 };
 pub use crate::verify::needs_keys::NeedsKeys;
 pub use crate::verify::presented::{explain_presented, verify_presented};
+pub use crate::verify::replaceable::may_have_status_lists;
+pub use crate::verify::report::add_status_check;
 pub use crate::verify::security_event::{
     EventCheck, LogoutEvent, MAX_EVENT_TOKEN_BYTES, SignalEvents, check_logout_token, check_signal_token,
 };

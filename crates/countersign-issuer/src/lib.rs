@@ -77,7 +77,8 @@ mod throttle;
 pub use builder::IssuerBuilder;
 pub use client::{CertificateName, Client, ClientSecret, SecretHash};
 pub use config::{
-    AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IdentityProviderConfig, IssuerConfig, StoreConfig,
+    AudienceConfig, ClientConfig, ExchangeConfig, FederationConfig, IdentityProviderConfig, IssuerConfig,
+    PublishedListsConfig, StoreConfig,
 };
 #[cfg(feature = "txn")]
 pub use config::{SubjectIssuerConfig, TransactionConfig, TrustDomainConfig};

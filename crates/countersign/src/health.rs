@@ -18,6 +18,8 @@ use countersign_core::verify::Verifier;
 use tokio::task::JoinSet;
 
 use crate::revocation::RevocationList;
+#[cfg(feature = "status-list")]
+use crate::status::StatusLists;
 
 /// The longest pause between two attempts while waiting for keys.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
@@ -40,6 +42,8 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 pub struct Health {
     verifier: Verifier,
     revocations: Option<Arc<RevocationList>>,
+    #[cfg(feature = "status-list")]
+    status_lists: Option<Arc<StatusLists>>,
     #[cfg(feature = "txn")]
     transactions: Option<TransactionVerifier>,
 }
@@ -73,6 +77,8 @@ impl Health {
         Health {
             verifier: verifier.clone(),
             revocations: None,
+            #[cfg(feature = "status-list")]
+            status_lists: None,
             #[cfg(feature = "txn")]
             transactions: None,
         }
@@ -113,6 +119,27 @@ impl Health {
     #[must_use]
     pub fn revocations(self, list: &Arc<RevocationList>) -> Self {
         Health { revocations: Some(Arc::clone(list)), ..self }
+    }
+
+    /// Adds status lists to the response of the readiness endpoint. They do not count for readiness, as revocations.
+    ///
+    /// ```
+    /// use countersign::health::Health;
+    /// use countersign::prelude::*;
+    ///
+    /// fn health(verifier: &Verifier, layer: &AuthenticateLayer) -> Health {
+    ///     let health = Health::new(verifier);
+    ///     match layer.status_lists() {
+    ///         Some(lists) => health.status_lists(lists),
+    ///         None => health,
+    ///     }
+    /// }
+    /// # let _ = health;
+    /// ```
+    #[cfg(feature = "status-list")]
+    #[must_use]
+    pub fn status_lists(self, lists: &Arc<StatusLists>) -> Self {
+        Health { status_lists: Some(Arc::clone(lists)), ..self }
     }
 
     /// The key sources, each with the name in reports.

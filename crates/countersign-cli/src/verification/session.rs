@@ -12,8 +12,11 @@ use countersign::integration::read_text;
 use countersign::key::{Algorithm, KeyHealth, KeySource, MAX_JWKS_BYTES, StaticKeys};
 use countersign::keys::{self, RemoteKeys};
 use countersign::policy::{KeysConfig, TrustedIssuerConfig};
+use countersign::revocation::{RevocationCheck, RevocationQuery, RevocationStatus};
+use countersign::status::StatusLists;
 use countersign::token::Unverified;
 use countersign::verify::{Report, Verdict, Verified, Verifier};
+use countersign_core::integration::{Possession, Step, Uncached, add_status_check};
 use tokio::runtime::Runtime;
 
 use super::options::VerifyClock;
@@ -30,6 +33,8 @@ pub(crate) struct Session {
     clock: Arc<VerifyClock>,
     runtime: Runtime,
     verifiers: Verifiers,
+    /// The status lists that the policy names, for the one verifier.
+    lists: Option<StatusLists>,
 }
 
 enum Verifiers {
@@ -56,7 +61,7 @@ impl Session {
                 })?)
             }
         };
-        Ok(Session { settings, clock, runtime, verifiers })
+        Ok(Session { settings, clock, runtime, verifiers, lists: None })
     }
 
     /// The verification time, in seconds since 1970.
@@ -67,7 +72,54 @@ impl Session {
     /// Verifies `token`; waits for keys if necessary.
     pub(crate) fn report(&mut self, token: &str) -> Report {
         let verifier = self.verifier_for(token);
-        self.runtime.block_on(verifier.explain(token))
+        let report = self.runtime.block_on(verifier.explain(token));
+        self.with_status(report, &verifier, token, &Possession::default())
+    }
+
+    /// The report with the status of an accepted token, if the policy names status lists of its issuer.
+    pub(crate) fn with_status(
+        &mut self,
+        mut report: Report,
+        verifier: &Verifier,
+        token: &str,
+        sender: &Possession,
+    ) -> Report {
+        if !report.is_accepted() || !self.has_status_lists() {
+            return report;
+        }
+        let verified = match verifier.cached_with(token, sender).map_err(Uncached::verify_with_cached_keys) {
+            Ok(verified) | Err(Step::Done(Ok(verified))) => verified,
+            Err(_) => return report, // its keys came with the report
+        };
+        if verified.status_list_rules().is_none() {
+            return report;
+        }
+        let made;
+        let lists = match &self.verifiers {
+            Verifiers::One(_) => &*self.lists.get_or_insert_with(|| StatusLists::new(verifier)),
+            Verifiers::Pinned { .. } => {
+                made = StatusLists::new(verifier);
+                &made
+            }
+        };
+        let status = self.runtime.block_on(async {
+            match lists.check(&verified) {
+                RevocationQuery::Known(status) => status,
+                RevocationQuery::Pending(status) => status.await,
+                _ => RevocationStatus::Unknown,
+            }
+        });
+        let place = verified.status_reference();
+        let found = place.map(|place| format!("index {} of {}", place.index(), place.uri()));
+        let failure =
+            || lists.report().into_iter().find_map(|state| state.last_failure).map_or("", |failure| failure.code());
+        add_status_check(&mut report, found, verdict(status, place.is_some(), failure()));
+        report
+    }
+
+    /// Returns whether the policy names status lists of an issuer.
+    pub(crate) fn has_status_lists(&self) -> bool {
+        self.settings.policy.issuers.iter().any(|issuer| issuer.status_lists.is_some())
     }
 
     /// The verified token, for its authorities; `None` if it is not accepted.
@@ -136,6 +188,24 @@ impl Session {
     /// Returns whether one verifier serves all tokens.
     pub(crate) fn has_one_verifier(&self) -> bool {
         matches!(self.verifiers, Verifiers::One(_))
+    }
+}
+
+/// The decision about a token of this status, as a layer makes it. `failure` is the kind of the last failed fetch.
+fn verdict(status: RevocationStatus, is_listed: bool, failure: &str) -> Verdict {
+    let rejected = |code, message: &str| Verdict::Rejected { code, message: message.to_owned() };
+    match status {
+        RevocationStatus::Valid => Verdict::Accepted,
+        RevocationStatus::Suspended => rejected("suspended", "its status list says that it is suspended"),
+        RevocationStatus::Revoked if is_listed => rejected("revoked", "its status list says that it is revoked"),
+        RevocationStatus::Revoked => rejected("revoked", "it names no status list, and the policy requires one"),
+        _ => {
+            let why = match failure {
+                "" => "its address is not permitted, or cannot be read".to_owned(),
+                failure => format!("the list is {failure}"),
+            };
+            Verdict::Undecided { code: "revocation_unavailable", message: format!("its status is unknown: {why}") }
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Each use is logged at WARN when a verifier is built.
 
-use super::{NeedsAudience, TrustedIssuer};
+use super::{NeedsAudience, StatusListRules, TrustedIssuer};
 
 /// Accepts tokens of this issuer for any audience, including those made for other services.
 ///
@@ -43,4 +43,18 @@ pub fn any_type(issuer: TrustedIssuer) -> TrustedIssuer {
 /// Anyone on the network path can then replace the keys that this service trusts.
 pub fn plain_http_issuer(issuer: TrustedIssuer) -> TrustedIssuer {
     issuer.allowing_plain_http()
+}
+
+/// Accepts tokens whose status is unknown, because their list cannot be fetched or used.
+///
+/// Whoever cuts a service off from the host of the lists can then use revoked tokens. The default is 503.
+///
+/// ```
+/// use countersign_core::policy::{StatusListRules, danger};
+///
+/// let rules = danger::unknown_status_accepted(StatusListRules::new("https://id.example.com/status-lists/"));
+/// assert!(rules.accepts_unknown());
+/// ```
+pub fn unknown_status_accepted(rules: StatusListRules) -> StatusListRules {
+    rules.accepting_unknown()
 }

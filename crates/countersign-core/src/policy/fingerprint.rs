@@ -142,6 +142,9 @@ impl TrustedIssuer {
         if let Some(rules) = self.transactions {
             form.list("transactions", [if rules.has_issuer { "issuer" } else { "no issuer" }]);
         }
+        if let Some(lists) = &self.status_lists {
+            lists.describe(&mut |field, values| form.list(field, values));
+        }
         self.authorities.describe(&mut |field, values| form.list(field, values));
         form
     }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile, spiffe};
+use super::loopback::is_loopback;
+use super::{ACCESS_TOKEN_MAX_LIFETIME, LEEWAY, MAX_LEEWAY, Profile, StatusListRules, spiffe};
 use crate::authz::Authorities;
 use crate::error::Fault;
 use crate::key::{Algorithm, KeySource, SourceContext};
@@ -57,6 +58,7 @@ impl NeedsAudience {
             authorities: Authorities::new(),
             plain_http_allowed: false,
             proof_required: false,
+            status_lists: None,
             transactions: None,
             is_resolved: false,
             is_only_issuer: false,
@@ -118,6 +120,7 @@ pub struct TrustedIssuer {
     pub(crate) authorities: Authorities,
     plain_http_allowed: bool,
     pub(crate) proof_required: bool,
+    pub(crate) status_lists: Option<Arc<StatusListRules>>,
     /// The further rules if the issuer is a transaction token service.
     pub(crate) transactions: Option<TransactionRules>,
     /// Set if an [`IssuerSource`](super::IssuerSource) resolved the issuer by name at run time.
@@ -353,6 +356,15 @@ impl TrustedIssuer {
         self
     }
 
+    /// Sets the rules for the status lists of the issuer. [`StatusListRules`] has an example. Default: statuses are not checked.
+    ///
+    /// A layer checks them for each request: it fetches the list that a token names, and refuses tokens that are revoked or
+    /// suspended with 401, and those of unknown status with 503.
+    pub fn status_lists(mut self, rules: StatusListRules) -> Self {
+        self.status_lists = Some(Arc::new(rules));
+        self
+    }
+
     /// Sets the mapping from claims to scopes, roles, permissions, tenant and client.
     ///
     /// It replaces the whole mapping, also the one of a preset. [`map_authorities`](Self::map_authorities) adds to it.
@@ -389,6 +401,12 @@ impl TrustedIssuer {
     #[must_use]
     pub fn requires_proof_of_possession(&self) -> bool {
         self.proof_required
+    }
+
+    /// The rules for the status lists of this issuer, if there are any.
+    #[must_use]
+    pub fn status_list_rules(&self) -> Option<&Arc<StatusListRules>> {
+        self.status_lists.as_ref()
     }
 
     /// The exact `iss` of this issuer's tokens.
@@ -501,7 +519,10 @@ impl TrustedIssuer {
         let any_audience = self.any_audience.then_some("tokens for any audience are taken");
         let plain_http = self.plain_http_allowed.then_some("the issuer may use plain http");
         let any_type = self.any_type.then_some("tokens of any type are taken");
-        any_audience.into_iter().chain(any_type).chain(plain_http).chain(self.keys.describe().weakenings)
+        let accepts_unknown = self.status_lists.as_ref().is_some_and(|lists| lists.accepts_unknown());
+        let unknown = accepts_unknown.then_some("tokens of unknown status are taken");
+        let own = [any_audience, any_type, plain_http, unknown].into_iter().flatten();
+        own.chain(self.keys.describe().weakenings)
     }
 
     /// The fault of the name, if it cannot be one.
@@ -608,6 +629,7 @@ impl TrustedIssuer {
             faults
                 .push(Fault::new("refused_subject_prefixes", "a prefix is empty and refuses every subject; remove it"));
         }
+        faults.extend(self.status_lists.iter().flat_map(|lists| lists.faults()));
         faults.extend(self.open_issuer_fault());
         faults.extend(self.authorities.faults());
         faults
@@ -633,17 +655,6 @@ pub fn discovery_document_fault(issuer: &str) -> Option<String> {
     Some(format!(
         "this is the address of the discovery document; the issuer is probably {before}{after}, as the document's member issuer states it"
     ))
-}
-
-/// Returns whether `url` names a literal loopback host.
-fn is_loopback(url: &str) -> bool {
-    let rest = url.strip_prefix("http://").unwrap_or(url);
-    let host_and_port = rest.split('/').next().unwrap_or_default();
-    let host = match host_and_port.strip_prefix('[') {
-        Some(v6) => v6.split(']').next().unwrap_or_default(),
-        None => host_and_port.split(':').next().unwrap_or_default(),
-    };
-    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
 }
 
 #[cfg(test)]

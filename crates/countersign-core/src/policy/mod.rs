@@ -5,17 +5,19 @@ mod config;
 pub mod danger;
 mod fingerprint;
 pub(crate) mod issuer;
+mod loopback;
 mod open_issuers;
 mod profile;
 mod provider;
 pub(crate) mod resolved;
 pub(crate) mod spiffe;
+mod status_lists;
 mod transaction;
 
 pub use canonical::{CanonicalPolicy, PolicyDifference};
 pub use config::{
     AudienceList, AuthoritiesConfig, ConnectionConfig, IntrospectionConfig, KeysConfig, OutboundConfig, Policy,
-    TransactionServiceConfig, TrustedIssuerConfig,
+    StatusListsConfig, TransactionServiceConfig, TrustedIssuerConfig,
 };
 pub(crate) use fingerprint::Canonical;
 pub use fingerprint::Fingerprint;
@@ -23,6 +25,7 @@ pub use issuer::{NeedsAudience, TrustedIssuer};
 pub use profile::Profile;
 pub use provider::ProviderMapping;
 pub(crate) use resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
+pub use status_lists::StatusListRules;
 pub use transaction::{TRANSACTION_MAX_LIFETIME, TransactionService};
 
 use std::time::Duration;

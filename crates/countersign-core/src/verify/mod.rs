@@ -16,7 +16,7 @@ mod namespaces;
 pub(crate) mod needs_keys;
 pub(crate) mod presented;
 pub(crate) mod replaceable;
-mod report;
+pub(crate) mod report;
 mod revision;
 mod rules;
 pub(crate) mod security_event;

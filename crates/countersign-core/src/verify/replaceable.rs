@@ -106,3 +106,24 @@ impl Verifier {
         self.0.policy_error.load_full()
     }
 }
+
+/// Returns whether a token of this verifier may have an issuer with rules for status lists, now or after a change: its policy
+/// has some, can be replaced, or resolves issuers at run time.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::integration::may_have_status_lists;
+/// use countersign_core::{key::StaticKeys, policy::NeedsAudience, verify::Verifier};
+///
+/// let issuer = NeedsAudience::new("https://id.example.com", Arc::new(StaticKeys::new([]))).audience("orders");
+/// assert!(!may_have_status_lists(&Verifier::new(issuer)?));
+/// # Ok::<(), countersign_core::error::ConfigError>(())
+/// ```
+#[must_use]
+pub fn may_have_status_lists(verifier: &Verifier) -> bool {
+    let revision = match &verifier.0.current {
+        Current::Replaceable(_) => return true,
+        Current::Fixed(revision) => revision,
+    };
+    revision.resolved.is_some() || revision.issuers.values().any(|issuer| issuer.status_list_rules().is_some())
+}

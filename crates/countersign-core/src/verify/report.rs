@@ -129,6 +129,30 @@ impl From<&VerifyError> for Outcome {
     }
 }
 
+/// Adds the check of a status to the report of an accepted token; `verdict` becomes that of the report.
+///
+/// ```
+/// use countersign_core::integration::add_status_check;
+/// use countersign_core::verify::{Report, Verdict};
+///
+/// fn revoked(report: &mut Report) {
+///     let (code, message) = ("revoked", "its index in the status list says so".to_owned());
+///     add_status_check(report, Some("index 7 of https://id.example.com/lists/1".to_owned()), Verdict::Rejected { code, message });
+/// }
+/// # let _ = revoked;
+/// ```
+pub fn add_status_check(report: &mut Report, found: Option<String>, verdict: Verdict) {
+    let outcome = match &verdict {
+        Verdict::Accepted => Outcome::Passed,
+        Verdict::Rejected { code, message } | Verdict::Undecided { code, message } => {
+            Outcome::Failed { code, message: message.clone() }
+        }
+    };
+    let expected = Some("valid by the status list".to_owned());
+    report.checks.push(Check { name: "status", outcome, expected, found });
+    report.verdict = verdict;
+}
+
 impl Report {
     /// Returns whether production accepts the token.
     #[must_use]

@@ -18,7 +18,7 @@ use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId,
 use crate::clock::{Clock, UnixTime};
 use crate::digest::sha256;
 use crate::key::{Algorithm, KeyLabel};
-use crate::policy::TrustedIssuer;
+use crate::policy::{StatusListRules, TrustedIssuer};
 use crate::redact::safe_text;
 #[cfg(feature = "status-list")]
 use crate::status::{StatusClaim, StatusReference};
@@ -301,6 +301,13 @@ impl Verified {
             Some(StatusClaim::Listed(reference)) => Some(reference),
             Some(StatusClaim::Malformed) | None => None,
         }
+    }
+
+    /// The rules for the status lists of its issuer, by the policy under which it was verified.
+    #[must_use]
+    #[inline]
+    pub fn status_list_rules(&self) -> Option<&Arc<StatusListRules>> {
+        self.issuer.status_lists.as_ref()
     }
 
     /// Returns whether it states a place in a status list that cannot be read.

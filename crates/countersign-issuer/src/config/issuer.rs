@@ -19,7 +19,9 @@ use serde::Deserialize;
 use super::file::read_file;
 #[cfg(feature = "txn")]
 use super::trust_domain::TrustDomainConfig;
-use super::{AudienceConfig, ClientConfig, FederationConfig, IdentityProviderConfig, StoreConfig};
+use super::{
+    AudienceConfig, ClientConfig, FederationConfig, IdentityProviderConfig, PublishedListsConfig, StoreConfig,
+};
 use crate::builder::IssuerBuilder;
 use crate::service::Issuer;
 
@@ -91,6 +93,8 @@ pub struct IssuerConfig {
     pub pepper_env: Option<String>,
     /// The store of its state. Default: memory, which a restart loses.
     pub store: Option<StoreConfig>,
+    /// Assigns each access token an index of a status list, and publishes the lists. Default: no lists.
+    pub status_lists: Option<PublishedListsConfig>,
     /// The services that tokens are issued for.
     #[serde(default, rename = "audience")]
     pub audiences: Vec<AudienceConfig>,
@@ -198,6 +202,9 @@ impl IssuerConfig {
             && let Some(pepper) = taken(Secret::from_env(name), &mut faults)
         {
             builder = builder.pepper(Secret::new(pepper.expose().clone().into_bytes()));
+        }
+        if let Some(lists) = &self.status_lists {
+            builder = builder.status_lists(lists.to_settings());
         }
         for audience in &self.audiences {
             builder = builder.add_audience(audience.to_audience());

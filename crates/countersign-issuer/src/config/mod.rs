@@ -10,6 +10,7 @@ mod identity_provider;
 mod issuer;
 #[cfg(not(feature = "config"))]
 mod no_text;
+mod published_lists;
 mod store;
 #[cfg(feature = "txn")]
 mod trust_domain;
@@ -20,6 +21,7 @@ pub use client::{ClientConfig, ExchangeConfig};
 pub use federation::FederationConfig;
 pub use identity_provider::IdentityProviderConfig;
 pub use issuer::IssuerConfig;
+pub use published_lists::PublishedListsConfig;
 pub use store::StoreConfig;
 #[cfg(feature = "txn")]
 pub use trust_domain::{SubjectIssuerConfig, TransactionConfig, TrustDomainConfig};

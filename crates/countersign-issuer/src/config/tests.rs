@@ -23,6 +23,10 @@ fn whole() -> String {
         certificate_envoys = ["10.0.0.6"]
         certificate_proxies_verify_chains = true
 
+        [status_lists]
+        ttl_seconds = 10
+        lifetime_seconds = 60
+
         [[audience]]
         name = "billing"
         scopes = ["read", "write"]
@@ -92,6 +96,7 @@ fn every_setting_in_rust_has_a_field_in_toml() {
     let audience = issuer.audience("billing").expect("known");
     assert_eq!(audience.lifetime, Some(Duration::from_secs(60)));
     assert!(issuer.proofs().nonce().is_some());
+    assert!(issuer.status_index("https://sts.example.com/status-lists/0", 3).is_some());
 }
 
 #[test]
@@ -121,6 +126,7 @@ fn an_unknown_field_is_refused_in_every_table() {
     for (at, odd) in [
         ("listen = ", "lisen = "),
         ("token_lifetime_seconds = 60", "lifetime = 60"),
+        ("ttl_seconds = 10", "ttl = 10"),
         ("introspected_audiences = ", "introspects = "),
         ("copied_claims = ", "copied_claim = "),
         ("subjects = ", "subject = "),

@@ -34,6 +34,8 @@ pub enum RevocationError {
     OtherIssuer,
     /// The revocation means tokens that will be issued later than a minute from now. It could not be undone.
     InFuture,
+    /// An index of a status list was named, and the issuer has no lists.
+    NoStatusLists,
     /// The name of the token is none that a revocation may have.
     Invalid(InvalidNotice),
 }
@@ -53,6 +55,9 @@ impl fmt::Display for RevocationError {
             }
             RevocationError::InFuture => {
                 f.write_str("the revocation means tokens of the future; give it a time that is over")
+            }
+            RevocationError::NoStatusLists => {
+                f.write_str("the issuer has no status lists; set status_lists, or revoke without an index")
             }
             RevocationError::Invalid(error) => error.fmt(f),
         }

@@ -96,6 +96,36 @@ impl Issuer {
         self.revoke_token(token_id, expires_at)
     }
 
+    /// As [`revoke`](Self::revoke), and revokes this index of the status lists too: that of the
+    /// [minted token](crate::MintedToken::status_index), or of [`status_index`](Self::status_index).
+    ///
+    /// # Errors
+    /// As [`revoke`](Self::revoke), and `RevocationError::NoStatusLists` if the issuer has none. The index may be revoked then; call
+    /// it again.
+    pub async fn revoke_at(&self, notice: RevocationNotice, status_index: u64) -> Result<(), RevocationError> {
+        let notice = self.own(notice)?;
+        let statuses = self.statuses().ok_or(RevocationError::NoStatusLists)?;
+        statuses.revoke("", StatusIndex(status_index)).await?;
+        self.revoke(notice).await
+    }
+
+    /// The index, counted through all lists, of a token that has this `status.status_list`: `uri` and `idx`. `None` if it is in no
+    /// list of this issuer.
+    ///
+    /// ```
+    /// use countersign_issuer::{Issuer, StatusListSettings};
+    ///
+    /// let issuer =
+    ///     Issuer::builder("http://127.0.0.1:4000").status_lists(StatusListSettings::default()).build()?;
+    /// assert_eq!(issuer.status_index("http://127.0.0.1:4000/status-lists/1", 7), Some((1 << 20) + 7));
+    /// assert_eq!(issuer.status_index("https://id.example.com/status-lists/1", 7), None);
+    /// # Ok::<(), countersign_core::error::ConfigError>(())
+    /// ```
+    #[must_use]
+    pub fn status_index(&self, uri: &str, idx: u64) -> Option<u64> {
+        self.statuses()?.index(uri, idx).map(|index| index.0)
+    }
+
     /// Revokes a token of its own on behalf of a client, with its place in the status lists.
     pub(crate) async fn revoke_for(&self, client: &Client, token: &Verified) -> Result<(), RevocationError> {
         let place = self.statuses().zip(token.status_reference());

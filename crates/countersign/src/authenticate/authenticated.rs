@@ -11,6 +11,7 @@ use super::api_key::ApiKeyCheck;
 use super::asked::AskedAbout;
 #[cfg(feature = "axum")]
 use super::coverage::Coverage;
+use super::listed::AddedLists;
 use super::locations::TokenLocations;
 use super::opaque::Introspector;
 use crate::audit::{Auditor, Trail};
@@ -45,6 +46,9 @@ pub(crate) struct LayerContext {
     pub(crate) subjects: Option<Pseudonyms>,
     pub(crate) audit: Option<Arc<Auditor>>,
     pub(crate) revocation: Option<Revocation>,
+    /// The status lists that the layer checks because its policy may name some.
+    #[cfg_attr(not(feature = "status-list"), allow(dead_code, reason = "without the feature there are none"))]
+    pub(crate) added_lists: AddedLists,
     pub(crate) introspection: Option<Introspector>,
     pub(crate) api_keys: Option<Arc<dyn ApiKeyCheck>>,
     pub(super) locations: TokenLocations,

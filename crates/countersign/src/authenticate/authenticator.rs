@@ -114,6 +114,11 @@ impl Authenticator {
         self.settings.dpop.as_ref().map(|checker| checker.replays())
     }
 
+    #[cfg(feature = "status-list")]
+    pub(super) fn added_lists(&self) -> Option<&Arc<crate::status::StatusLists>> {
+        self.context.added_lists.as_ref()
+    }
+
     #[cfg(feature = "introspection")]
     pub(super) fn introspection(&self) -> Option<&Introspector> {
         self.context.introspection.as_ref()

@@ -19,6 +19,7 @@ use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
 use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
+use super::listed::{AddedLists, with_lists_of_policy};
 use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
 #[cfg(feature = "txn")]
@@ -55,6 +56,7 @@ pub struct AuthenticateLayerBuilder {
     subjects: Option<Pseudonyms>,
     audit: Option<AuditLog>,
     revocation: Option<Revocation>,
+    added_lists: AddedLists,
     dpop: Option<Dpop>,
     api_keys: Option<Arc<dyn ApiKeySource>>,
     repeats_api_keys: bool,
@@ -68,7 +70,9 @@ impl AuthenticateLayer {
     /// Creates a layer that requires a token accepted by `verifier` on every path.
     #[must_use]
     pub fn new(verifier: Verifier) -> Self {
-        Self::builder(verifier).finish(None, None)
+        let mut builder = Self::builder(verifier);
+        (builder.revocation, builder.added_lists) = with_lists_of_policy(None, &builder.verifier);
+        builder.finish(None, None)
     }
 
     /// Starts a layer with settings of its own.
@@ -80,6 +84,7 @@ impl AuthenticateLayer {
             subjects: None,
             audit: None,
             revocation: None,
+            added_lists: AddedLists::default(),
             dpop: None,
             api_keys: None,
             repeats_api_keys: false,
@@ -157,7 +162,7 @@ impl AuthenticateLayerBuilder {
 
     /// Checks at each request whether its token was revoked, for cached tokens too.
     ///
-    /// [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
+    /// Status lists that the policy names are checked in any case. [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
         self.revocation = Some(revocation.into());
         self
@@ -480,6 +485,7 @@ impl AuthenticateLayerBuilder {
     /// [`Dpop`], `trusted_proxies` of [`MutualTls`], `clock` of transaction tokens, and `danger`.
     pub fn build(mut self) -> Result<AuthenticateLayer, ConfigError> {
         let mut faults = self.responder.faults();
+        (self.revocation, self.added_lists) = with_lists_of_policy(self.revocation.take(), &self.verifier);
         faults.extend(self.settings.locations.faults());
         if let Some(revocation) = &self.revocation {
             faults.extend(revocation.attach(self.verifier.clock()));
@@ -567,7 +573,9 @@ impl AuthenticateLayerBuilder {
 
     /// The layer, whose settings have no fault.
     fn finish(self, introspection: Option<Introspector>, api_keys: Option<Arc<dyn ApiKeyCheck>>) -> AuthenticateLayer {
-        let AuthenticateLayerBuilder { verifier, settings, responder, subjects, audit, revocation, .. } = self;
+        let AuthenticateLayerBuilder {
+            verifier, settings, responder, subjects, audit, revocation, added_lists, ..
+        } = self;
         let clock = Arc::clone(verifier.clock());
         #[cfg(feature = "axum")]
         let copies_requests = audit.is_some() || responder.reads_all_headers();
@@ -579,6 +587,7 @@ impl AuthenticateLayerBuilder {
             audit: audit.map(|log| Arc::new(Auditor::new(log, verifier.clone(), subjects.clone()))),
             subjects,
             revocation,
+            added_lists,
             introspection,
             api_keys,
             locations: settings.locations.clone(),

@@ -57,6 +57,26 @@ impl AuthenticateLayer {
     }
 }
 
+#[cfg(feature = "status-list")]
+impl AuthenticateLayer {
+    /// The status lists that the layer checks because its policy names some, or may name some after a reload; for
+    /// [`Metrics`](crate::metrics::Metrics), [`Health`](crate::health::Health) and reports. `None` if the layer was given
+    /// [`StatusLists`](crate::status::StatusLists).
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    ///
+    /// fn lists_in_memory(layer: &AuthenticateLayer) -> usize {
+    ///     layer.status_lists().map_or(0, |lists| lists.stats().lists)
+    /// }
+    /// # let _ = lists_in_memory;
+    /// ```
+    #[must_use]
+    pub fn status_lists(&self) -> Option<&std::sync::Arc<crate::status::StatusLists>> {
+        self.authenticator.added_lists()
+    }
+}
+
 impl AuthenticateLayer {
     /// The numbers of the store of used proofs, if the layer takes proofs and its store counts. [`ReplayStats`](crate::proof::ReplayStats)
     /// has an example.

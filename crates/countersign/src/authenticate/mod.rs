@@ -23,6 +23,7 @@ mod form;
 mod future;
 mod header;
 mod layer;
+mod listed;
 mod locations;
 mod opaque;
 mod preflight;

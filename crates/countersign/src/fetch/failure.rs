@@ -45,7 +45,7 @@ pub(super) struct NotPublic;
 
 impl FetchFailure {
     /// Returns whether the other side responded with content that must not be used.
-    #[cfg(feature = "remote-keys")]
+    #[cfg(any(feature = "remote-keys", feature = "status-list"))]
     pub(crate) const fn is_about_content(&self) -> bool {
         matches!(self, FetchFailure::Unusable(_) | FetchFailure::Content(_) | FetchFailure::TooLarge)
     }

@@ -137,7 +137,8 @@ impl FleetMember {
         self
     }
 
-    /// Reports the state of the revocation data that this function returns. It is called for each report, and must not wait.
+    /// Reports the state of the revocation data that this function returns, in place of what was set before. It is called for each
+    /// report, and must not wait.
     ///
     /// ```
     /// use std::time::Duration;
@@ -180,6 +181,36 @@ impl FleetMember {
             // Before the first confirmation, the age is that of the instance.
             let age = stats.age.or_else(|| (!stats.is_complete).then(|| clock.elapsed().saturating_sub(started_at)))?;
             Some(ReportedRevocations { age_seconds: age.as_secs(), is_too_old: !stats.is_complete })
+        })
+    }
+
+    /// Reports the age of these status lists too: that of the list in use that was fetched longest ago. They are too old while
+    /// tokens are of unknown status because their list could not be fetched again in time.
+    ///
+    /// ```
+    /// use countersign::fleet::FleetMember;
+    /// use countersign::prelude::*;
+    ///
+    /// fn member(layer: &AuthenticateLayer, member: FleetMember) -> FleetMember {
+    ///     match layer.status_lists() {
+    ///         Some(lists) => member.status_lists(lists),
+    ///         None => member,
+    ///     }
+    /// }
+    /// # let _ = member;
+    /// ```
+    #[cfg(feature = "status-list")]
+    pub fn status_lists(self, lists: &Arc<crate::status::StatusLists>) -> Self {
+        let (lists, others) = (Arc::clone(lists), self.revocations.clone());
+        self.revocations(move || {
+            let states = lists.report().into_iter().filter_map(|state| {
+                let age_seconds = state.age?.as_secs();
+                Some(ReportedRevocations { age_seconds, is_too_old: state.too_old > 0 })
+            });
+            states.chain(others.as_ref().and_then(|others| others())).reduce(|one, other| ReportedRevocations {
+                age_seconds: one.age_seconds.max(other.age_seconds),
+                is_too_old: one.is_too_old || other.is_too_old,
+            })
         })
     }
 

@@ -8,7 +8,10 @@ use http::{Response, StatusCode, header};
 use serde_json::json;
 
 use super::Health;
+use crate::revocation::RevocationProblem;
 use crate::rt;
+#[cfg(feature = "status-list")]
+use crate::status::{IssuerStatusLists, StatusListFailure};
 
 /// The longest wait of a readiness request for keys that were never fetched.
 const READY_WAIT: Duration = Duration::from_secs(1);
@@ -27,7 +30,11 @@ impl Health {
     ///
     /// `status` is `ready` or `not_ready`; `keys` is `ready`, `degraded` (usable, but newer ones cannot be fetched) or `not_ready`.
     /// `is_latest` is false if a newer policy was refused. With a [list of revocations](Self::revocations) there is a member of
-    /// that name too: `{ "is_complete": true, "entries": 12, "refused": 0, "age_seconds": 1 }`.
+    /// that name too: `{ "is_complete": true, "entries": 12, "refused": 0, "age_seconds": 1, "problem": null }`. `problem` is
+    /// `not_confirmed` if a feed was not confirmed in time, and `no_room` if a notice found none. With
+    /// [status lists](Self::status_lists) there is `status_lists`, which has for each issuer
+    /// `{ "issuer": "https://id.example.com", "lists": 2, "too_old": 0, "age_seconds": 3, "last_failure": null }`. `last_failure` is
+    /// `unreachable`, `unusable` or `refused` while the last fetch of a list has failed.
     ///
     /// Add it after the layer, so that it needs no token.
     ///
@@ -76,7 +83,21 @@ impl Health {
                 "entries": stats.entries,
                 "refused": stats.refused,
                 "age_seconds": stats.age.map(|age| age.as_secs()),
+                "problem": stats.problem.map(RevocationProblem::code),
             });
+        }
+        #[cfg(feature = "status-list")]
+        if let Some(lists) = &self.status_lists {
+            let state = |state: IssuerStatusLists| {
+                json!({
+                    "issuer": state.issuer,
+                    "lists": state.lists,
+                    "too_old": state.too_old,
+                    "age_seconds": state.age.map(|age| age.as_secs()),
+                    "last_failure": state.last_failure.map(StatusListFailure::code),
+                })
+            };
+            body["status_lists"] = lists.report().into_iter().map(state).collect();
         }
         let mut response = Response::new(Bytes::from(body.to_string()));
         let headers = response.headers_mut();

@@ -44,5 +44,6 @@ fn location(issuer: &TrustedIssuerConfig) -> TrustedIssuerConfig {
     location.spiffe_trust_domain = None;
     location.allowed_clients = rules.allowed_clients;
     location.kind_claim = rules.kind_claim;
+    location.status_lists = None;
     location
 }

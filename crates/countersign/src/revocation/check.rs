@@ -58,6 +58,12 @@ pub trait RevocationCheck: Send + Sync + Debug + 'static {
         None
     }
 
+    /// Returns whether it checks the status lists that policies name
+    /// ([`StatusListRules`](countersign_core::policy::StatusListRules)). If no check does, a layer adds one. Default: false.
+    fn checks_status_lists(&self) -> bool {
+        false
+    }
+
     /// Takes the clock of the verifier whose layer uses this check, and returns the faults of this use.
     ///
     /// Called each time such a layer is built. By default the clock is ignored.

@@ -18,7 +18,7 @@ pub use check::{RevocationCheck, RevocationFuture, RevocationQuery, RevocationSt
 pub use countersign_core::revocation::{
     InvalidNotice, MAX_NOTICE_BYTES, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
 };
-pub use list::{RevocationFeed, RevocationList, RevocationStats, RevocationsFull};
+pub use list::{RevocationFeed, RevocationList, RevocationProblem, RevocationStats, RevocationsFull};
 pub use single_use::SingleUse;
 pub(crate) use unknown_policy::RevocationOutcome;
 pub use unknown_policy::{Revocation, UnknownPolicy};

@@ -90,6 +90,23 @@ impl Revocation {
         self
     }
 
+    /// Asks `check` before those of `others`, whose settings stay.
+    pub(crate) fn with_first(check: Arc<impl RevocationCheck>, others: Option<Self>) -> Self {
+        match others {
+            None => Revocation::new(check),
+            Some(mut others) => {
+                let second = std::mem::replace(&mut others.check, check);
+                others.others.insert(0, second);
+                others
+            }
+        }
+    }
+
+    /// Returns whether one of the checks is about status lists.
+    pub(crate) fn checks_status_lists(&self) -> bool {
+        self.checks().any(|check| check.checks_status_lists())
+    }
+
     /// Sets the decision if the status is unknown. Default: [`UnknownPolicy::FailClosed`].
     pub fn unknown_policy(mut self, policy: UnknownPolicy) -> Self {
         self.unknown_policy = policy;

@@ -1,36 +1,54 @@
 //! A list in memory, and the lookups in it.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
+use countersign_core::integration::NestedPermit;
 use countersign_core::key::RefreshReason;
+use countersign_core::policy::StatusListRules;
 use countersign_core::status::ListedStatus;
 
 use super::fetch_list::{HeldList, ListFetch, ListLocation};
+use super::party::Party;
+use super::state::ListState;
+use super::stats::StatusListFailure;
 use crate::refresh::{Outcome, RefreshCache, RefreshPolicy};
 use crate::revocation::RevocationStatus;
 
-/// A list that is not usable, and that nobody asked for during this time, makes room for another.
+/// A list that nobody asked for during this time, and that is therefore no longer kept fresh, makes room for another.
 const IDLE_AFTER: Duration = Duration::from_secs(60);
 
 /// One list, kept fresh while it is used.
 pub(super) struct Entry {
     cache: RefreshCache<HeldList, ListFetch>,
-    is_used: Arc<AtomicBool>,
+    list: Arc<ListLocation>,
+    state: Arc<ListState>,
     clock: Arc<dyn Clock>,
-    /// When a request last had to wait for it, in seconds of the clock's `elapsed`.
-    asked_at: AtomicU64,
+    /// True if its rules are not those of a policy, and never change.
+    pub(super) is_in_code: bool,
+    /// Whoever named it first.
+    pub(super) party: Party,
 }
 
 impl Entry {
-    pub(super) fn new(list: ListLocation, policy: RefreshPolicy) -> Self {
+    pub(super) fn new(
+        list: ListLocation,
+        policy: RefreshPolicy,
+        party: Party,
+        unproven: NestedPermit<2>,
+        is_in_code: bool,
+    ) -> Self {
         let clock = Arc::clone(list.shared.verifier.clock());
-        let is_used = Arc::new(AtomicBool::new(true));
-        let fetch = ListFetch { list: Arc::new(list), is_used: Arc::clone(&is_used) };
-        let asked_at = AtomicU64::new(clock.elapsed().as_secs());
-        Entry { cache: RefreshCache::new(fetch, policy, Arc::clone(&clock)), is_used, clock, asked_at }
+        let (list, state) = (Arc::new(list), Arc::new(ListState::new(unproven, clock.elapsed())));
+        let fetch = ListFetch { list: Arc::clone(&list), state: Arc::clone(&state) };
+        Entry { cache: RefreshCache::new(fetch, policy, Arc::clone(&clock)), list, state, clock, is_in_code, party }
+    }
+
+    /// Returns whether the list is fetched by these rules.
+    #[inline]
+    pub(super) fn is_by(&self, rules: &Arc<StatusListRules>) -> bool {
+        self.list.rules == *rules // the same value nearly always, which is found without a comparison
     }
 
     /// The status at `index` by the list in memory; `None` if it is not fresh, or too short.
@@ -42,16 +60,13 @@ impl Entry {
             held.list.status(index).filter(|_| is_fresh)
         });
         let status = status.flatten()?;
-        if !self.is_used.load(Ordering::Relaxed) {
-            self.is_used.store(true, Ordering::Relaxed); // written only if it changes
-        }
+        self.state.record_use();
         Some(revocation_status(status))
     }
 
     /// The status at `index`, after a fetch if the list is not usable now.
     pub(super) async fn status(&self, index: u64, issued_at: Option<UnixTime>) -> RevocationStatus {
-        self.is_used.store(true, Ordering::Relaxed);
-        self.asked_at.store(self.clock.elapsed().as_secs(), Ordering::Relaxed);
+        self.state.record_wait(self.clock.elapsed());
         if let Some(cached) = self.cached_too_long() {
             self.cache.invalidate(&cached); // or the cache would use it during an outage
         }
@@ -88,19 +103,60 @@ impl Entry {
         self.cache.read(too_long).flatten()
     }
 
-    /// The age, the bytes, and whether it is usable; `None` if it was never fetched.
-    pub(super) fn state(&self, elapsed: Duration) -> Option<(Duration, usize, bool)> {
-        self.cache.read(|cached| {
-            let is_usable = elapsed < cached.usable_until && elapsed < cached.value.usable_until;
-            (elapsed.saturating_sub(cached.fetched_at), cached.value.list.bytes(), is_usable)
-        })
+    /// The numbers of the list.
+    pub(super) fn numbers(&self, elapsed: Duration) -> ListNumbers {
+        let held = self.cache.read(|cached| {
+            (cached.value.list.bytes(), elapsed < cached.usable_until && elapsed < cached.value.usable_until)
+        });
+        let (bytes, is_usable) = held.unwrap_or((0, false));
+        let (age, failure) = (self.state.age(elapsed), self.state.failure());
+        ListNumbers { bytes, is_usable, age, failure, is_in_use: self.is_in_use(elapsed) }
     }
 
-    /// Returns whether it may make room for another list.
-    pub(super) fn is_idle(&self, elapsed: Duration) -> bool {
-        let is_usable = self.state(elapsed).is_some_and(|(.., is_usable)| is_usable);
-        let asked_at = Duration::from_secs(self.asked_at.load(Ordering::Relaxed));
-        !is_usable && !self.cache.is_fetching() && elapsed.saturating_sub(asked_at) > IDLE_AFTER
+    /// The issuer whose tokens name it.
+    pub(super) fn issuer(&self) -> &str {
+        &self.list.issuer
+    }
+
+    /// Returns whether it is fresh, or requests waited for it lately.
+    pub(super) fn is_in_use(&self, elapsed: Duration) -> bool {
+        let is_fresh = self.cache.read(|cached| elapsed < cached.fresh_until && elapsed < cached.value.usable_until);
+        is_fresh == Some(true)
+            || self.cache.is_fetching()
+            || elapsed.saturating_sub(self.state.asked_at()) <= IDLE_AFTER
+    }
+
+    /// The time of the last request for it, if its fetches only failed so far and none is in progress.
+    pub(super) fn failed_at(&self) -> Option<Duration> {
+        (self.is_unproven() && !self.cache.is_fetching()).then(|| self.state.asked_at())
+    }
+
+    /// Gives back its place, and ends its refreshes. The map drops an entry only some time after it was removed.
+    pub(super) fn give_back(&self) {
+        self.state.give_back();
+        self.state.take_use();
+    }
+
+    /// Returns whether it was never fetched.
+    pub(super) fn is_unproven(&self) -> bool {
+        self.state.is_unproven()
+    }
+}
+
+/// The numbers of one list.
+pub(super) struct ListNumbers {
+    pub(super) bytes: usize,
+    pub(super) is_usable: bool,
+    /// The time since its last fetch that succeeded.
+    pub(super) age: Option<Duration>,
+    pub(super) failure: Option<StatusListFailure>,
+    pub(super) is_in_use: bool,
+}
+
+impl ListNumbers {
+    /// Returns whether requests ask for it in vain, although it was usable before.
+    pub(super) fn is_too_old(&self) -> bool {
+        !self.is_usable && self.is_in_use && self.age.is_some()
     }
 }
 

@@ -1,18 +1,19 @@
 //! The fetch of one list.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
 use countersign_core::integration::{CheckedStatusList, ExpectedStatusList, StatusListStep, check_status_list};
+use countersign_core::key::KeySource;
+use countersign_core::policy::StatusListRules;
 use countersign_core::status::StatusList;
 use countersign_core::verify::Verifier;
 use http::{HeaderValue, Method, StatusCode, header};
 use reqwest::{Request, Url};
 
-use super::issuer::StatusListIssuer;
-use super::stats::{Counts, add};
+use super::state::ListState;
+use super::stats::{Counts, StatusListFailure, add};
 use crate::fetch::{self, ConnectionSettings, FetchFailure, FetchedResponse, Reach, unexpected_form};
 use crate::refresh::{CachedValue, Fetch, FetchFuture, Fetched};
 use crate::telemetry;
@@ -44,12 +45,15 @@ pub(super) struct Shared {
 /// Fetches one list.
 pub(super) struct ListFetch {
     pub(super) list: Arc<ListLocation>,
-    pub(super) is_used: Arc<AtomicBool>,
+    pub(super) state: Arc<ListState>,
 }
 
 /// A list, and how it is fetched.
 pub(super) struct ListLocation {
-    pub(super) issuer: StatusListIssuer,
+    pub(super) issuer: Arc<str>,
+    pub(super) rules: Arc<StatusListRules>,
+    /// Other keys than those of the issuer.
+    pub(super) keys: Option<Arc<dyn KeySource>>,
     /// As the token names it.
     pub(super) uri: Box<str>,
     pub(super) url: Url,
@@ -59,6 +63,7 @@ pub(super) struct ListLocation {
 /// The reason why there is no list, and the pause that the host asks for.
 #[derive(Clone, Debug)]
 pub(super) struct NoList {
+    kind: StatusListFailure,
     detail: Arc<str>,
     retry_after: Option<Duration>,
 }
@@ -69,13 +74,15 @@ impl From<FetchFailure> for NoList {
             FetchFailure::Status(_, retry_after) => *retry_after,
             _ => None,
         };
-        NoList { detail: failure.to_string().into(), retry_after }
+        let kind =
+            if failure.is_about_content() { StatusListFailure::Unusable } else { StatusListFailure::Unreachable };
+        NoList { kind, detail: failure.to_string().into(), retry_after }
     }
 }
 
 impl NoList {
     fn new(detail: impl Into<Arc<str>>) -> Self {
-        NoList { detail: detail.into(), retry_after: None }
+        NoList { kind: StatusListFailure::Unusable, detail: detail.into(), retry_after: None }
     }
 }
 
@@ -97,7 +104,7 @@ impl ListLocation {
         let expected = self.expected();
         let connection = &self.shared.connection;
         let response = fetch::send_within(connection, Reach::Anywhere, request, expected.max_text_bytes()).await?;
-        let until = |expires_at: Duration| began.saturating_add(self.shared.max_age).min(expires_at);
+        let until = |expires_at: Duration| began.saturating_add(self.max_age()).min(expires_at);
         let held = match (response.status, known.filter(|held| held.etag.is_some())) {
             (StatusCode::NOT_MODIFIED, Some(held)) => HeldList {
                 list: Arc::clone(&held.list),
@@ -124,12 +131,17 @@ impl ListLocation {
         Ok(Fetched { value: Arc::new(held), lifetime })
     }
 
+    /// The age at which the list is no longer used.
+    pub(super) fn max_age(&self) -> Duration {
+        self.rules.age_bound().unwrap_or(self.shared.max_age)
+    }
+
     fn expected(&self) -> ExpectedStatusList<'_> {
         ExpectedStatusList {
-            issuer: &self.issuer.issuer,
-            keys: self.issuer.keys.as_ref(),
+            issuer: &self.issuer,
+            keys: self.keys.as_ref(),
             uri: &self.uri,
-            max_bytes: self.shared.max_list_bytes,
+            max_bytes: self.rules.bytes_bound().unwrap_or(self.shared.max_list_bytes),
         }
     }
 
@@ -147,9 +159,14 @@ impl ListLocation {
             StatusListStep::Genuine(list) => Ok(list),
             StatusListStep::Refused(error) => Err(match unexpected_form(&response.headers, &response.body) {
                 Some(form) => NoList::new(format!("not a status list, but {form}")),
-                None => NoList::new(format!("the list cannot be used: {error}")),
+                None => NoList {
+                    kind: StatusListFailure::Refused,
+                    ..NoList::new(format!("the list cannot be used: {error}"))
+                },
             }),
-            StatusListStep::NeedsKeys(_) => Err(NoList::new("the key of the list is not here")),
+            StatusListStep::NeedsKeys(_) => {
+                Err(NoList { kind: StatusListFailure::Refused, ..NoList::new("the key of the list is not here") })
+            }
         }
     }
 }
@@ -171,20 +188,21 @@ impl Fetch<HeldList> for ListFetch {
 
     fn on_finish(&self, error: Option<&NoList>, _forced: bool, cached: Option<&CachedValue<HeldList>>) {
         let Shared { counts, verifier, .. } = &self.list.shared;
+        let elapsed = verifier.clock().elapsed();
+        self.state.record_fetch(error.map(|error| error.kind), elapsed);
         match error {
             None => add(&counts.fetched),
             Some(NoList { detail, .. }) => {
                 add(&counts.failed);
-                let elapsed = verifier.clock().elapsed();
                 let age = cached.map(|cached| elapsed.saturating_sub(cached.fetched_at).as_secs());
-                let (issuer, uri) = (&self.list.issuer.issuer, &self.list.uri);
+                let (issuer, uri) = (&*self.list.issuer, &self.list.uri);
                 telemetry::status_list_failed(issuer, uri, detail, age, &counts.log, elapsed);
             }
         }
     }
 
     fn is_needed(&self) -> bool {
-        self.is_used.swap(false, Ordering::Relaxed)
+        self.state.take_use()
     }
 
     fn retry_after(&self, error: &NoList) -> Option<Duration> {

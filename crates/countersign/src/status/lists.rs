@@ -1,23 +1,23 @@
 //! The check of tokens against the status lists of their issuers.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fmt;
-use std::hash::Hash;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use countersign_core::clock::{Clock, SourceClock};
 use countersign_core::error::Fault;
+use countersign_core::policy::{ConnectionConfig, StatusListRules};
 use countersign_core::status::MAX_STATUS_LIST_BYTES;
 use countersign_core::verify::{Verified, Verifier};
-use foldhash::fast::RandomState;
-use papaya::Equivalent;
 
 use super::entry::Entry;
 use super::fetch_list::{DEFAULT_LIFETIME, ListLocation, Shared};
-use super::issuer::StatusListIssuer;
-use super::stats::{Counts, StatusListStats, add};
+use super::issuer::{StatusListIssuer, location_faults, permitted};
+use super::party::Party;
+use super::room::{PlaceRef, Room};
+use super::stats::{Counts, IssuerStatusLists, StatusListStats, add};
 use crate::fetch::ConnectionSettings;
 use crate::refresh::RefreshPolicy;
 use crate::revocation::{RevocationCheck, RevocationQuery, RevocationStatus};
@@ -65,38 +65,33 @@ const MAX_BACKOFF: Duration = Duration::from_secs(10);
 /// # let _ = layer;
 /// ```
 pub struct StatusLists {
-    lists: papaya::HashMap<Place, Arc<Entry>, RandomState>,
-    /// Held while a list is added, so that the bound is exact.
-    adding: Mutex<()>,
-    issuers: HashMap<String, StatusListIssuer>,
+    room: Room,
+    /// The issuers that were added in code.
+    issuers: HashMap<String, IssuerInCode>,
     repeated: Vec<String>,
     shared: Shared,
+    /// The connections that policies name: few, and kept so that their lists share a client.
+    connections: Mutex<Vec<(ConnectionConfig, ConnectionSettings)>>,
     max_lists: usize,
     timeout: Duration,
 }
 
-/// The name of a list: an address counts with the issuer whose tokens name it.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-struct Place {
-    issuer: Arc<str>,
-    uri: Box<str>,
+/// An issuer that was added in code.
+struct IssuerInCode {
+    settings: StatusListIssuer,
+    rules: Arc<StatusListRules>,
 }
 
-/// A borrowed [`Place`], so that a lookup allocates nothing.
-#[derive(Clone, Copy, Debug, Hash)]
-struct PlaceRef<'p> {
-    issuer: &'p str,
-    uri: &'p str,
-}
+/// The most connections of policies that are kept.
+const MAX_CONNECTIONS: usize = 16;
 
-impl Equivalent<Place> for PlaceRef<'_> {
-    fn equivalent(&self, place: &Place) -> bool {
-        *self.uri == *place.uri && *self.issuer == *place.issuer
-    }
-}
+/// The longest wait for a list if tokens of unknown status are accepted: shorter than
+/// [`Revocation::timeout`](crate::revocation::Revocation::timeout), which refuses them.
+const UNKNOWN_AFTER: Duration = Duration::from_millis(500);
 
 impl StatusLists {
-    /// Checks no issuer's tokens yet; lists are verified under the rules of this verifier.
+    /// Checks tokens of the issuers whose policy has [status lists](countersign_core::policy::StatusListsConfig), also of a
+    /// policy that comes into force later; lists are verified under the rules of this verifier.
     #[must_use]
     pub fn new(verifier: &Verifier) -> Self {
         let shared = Shared {
@@ -107,11 +102,11 @@ impl StatusLists {
             counts: Arc::new(Counts::default()),
         };
         StatusLists {
-            lists: papaya::HashMap::with_hasher(RandomState::default()),
-            adding: Mutex::new(()),
+            room: Room::new(),
             issuers: HashMap::new(),
             repeated: Vec::new(),
             shared,
+            connections: Mutex::default(),
             max_lists: MAX_LISTS,
             timeout: RefreshPolicy::default().timeout,
         }
@@ -119,11 +114,12 @@ impl StatusLists {
 
     /// Checks the tokens of this issuer too.
     ///
-    /// Tokens of an issuer that is not added are valid if they name no list, and of unknown status if they do.
+    /// Tokens of an issuer without rules, here or in the policy, are valid if they name no list, and of unknown status if they do.
     #[must_use]
     pub fn add_issuer(mut self, issuer: StatusListIssuer) -> Self {
-        if let Some(earlier) = self.issuers.insert(issuer.issuer.clone(), issuer) {
-            self.repeated.push(earlier.issuer);
+        let rules = Arc::new(issuer.rules.clone());
+        if let Some(earlier) = self.issuers.insert(issuer.issuer.clone(), IssuerInCode { settings: issuer, rules }) {
+            self.repeated.push(earlier.settings.issuer);
         }
         self
     }
@@ -178,22 +174,50 @@ impl StatusLists {
             ..StatusListStats::default()
         };
         let elapsed = self.shared.verifier.clock().elapsed();
-        for entry in self.lists.pin().values() {
+        self.room.for_each(|entry| {
+            let numbers = entry.numbers(elapsed);
             stats.lists += 1;
-            match entry.state(elapsed) {
-                Some((age, bytes, is_usable)) => {
-                    stats.bytes += bytes;
-                    stats.unusable += usize::from(!is_usable);
-                    stats.oldest = stats.oldest.max(is_usable.then_some(age));
-                }
-                None => stats.unusable += 1,
-            }
-        }
+            stats.bytes += numbers.bytes;
+            stats.unusable += usize::from(!numbers.is_usable);
+            stats.too_old += usize::from(numbers.is_too_old());
+            stats.oldest = stats.oldest.max(numbers.age.filter(|_| numbers.is_usable));
+        });
         stats
     }
 
-    fn refresh_policy(&self) -> RefreshPolicy {
-        let max_age = self.shared.max_age;
+    /// The state of the lists of each issuer, sorted by name. An issuer whose lists no token has named yet has none.
+    #[must_use]
+    pub fn report(&self) -> Vec<IssuerStatusLists> {
+        let none = |issuer: &str| IssuerStatusLists {
+            issuer: issuer.to_owned(),
+            lists: 0,
+            too_old: 0,
+            age: None,
+            last_failure: None,
+        };
+        let names = self.rules_in_policy().map(|(name, _)| name).chain(self.issuers.keys().cloned());
+        let mut report: BTreeMap<String, IssuerStatusLists> = names.map(|name| (name.clone(), none(&name))).collect();
+        let elapsed = self.shared.verifier.clock().elapsed();
+        self.room.for_each(|entry| {
+            let state = report.entry(entry.issuer().to_owned()).or_insert_with(|| none(entry.issuer()));
+            let numbers = entry.numbers(elapsed);
+            state.lists += 1;
+            state.too_old += usize::from(numbers.is_too_old());
+            if numbers.is_in_use {
+                state.age = state.age.max(numbers.age);
+                state.last_failure = state.last_failure.or(numbers.failure);
+            }
+        });
+        report.into_values().collect()
+    }
+
+    /// The issuers that have rules in the policy in force.
+    fn rules_in_policy(&self) -> impl Iterator<Item = (String, Arc<StatusListRules>)> {
+        let issuers = self.shared.verifier.issuers();
+        issuers.filter_map(|issuer| Some((issuer.issuer().to_owned(), Arc::clone(issuer.status_list_rules()?))))
+    }
+
+    fn refresh_policy(&self, max_age: Duration) -> RefreshPolicy {
         let defaults = RefreshPolicy::default();
         let shortest = Duration::from_secs(1);
         RefreshPolicy {
@@ -208,6 +232,12 @@ impl StatusLists {
         }
     }
 
+    /// The rules for the lists of a token's issuer: those of the policy under which it was verified, or those in code.
+    #[inline]
+    fn rules<'s>(&'s self, token: &'s Verified) -> Option<&'s Arc<StatusListRules>> {
+        token.status_list_rules().or_else(|| self.issuers.get(token.issuer()).map(|issuer| &issuer.rules))
+    }
+
     /// The status of a token that names no list, or none that can be read.
     #[cold]
     fn unlisted(&self, token: &Verified) -> RevocationStatus {
@@ -215,8 +245,8 @@ impl StatusLists {
             self.refuse(token.issuer(), "the claim status.status_list cannot be read");
             return RevocationStatus::Unknown;
         }
-        match self.issuers.get(token.issuer()) {
-            Some(issuer) if issuer.is_required => RevocationStatus::Revoked,
+        match self.rules(token) {
+            Some(rules) if rules.is_required() => RevocationStatus::Revoked,
             _ => RevocationStatus::Valid,
         }
     }
@@ -224,41 +254,80 @@ impl StatusLists {
     /// The status of a token whose list is not in memory, or no longer fresh.
     #[cold]
     fn query(&self, token: &Verified, place: PlaceRef<'_>, index: u64) -> RevocationQuery {
-        let known = self.lists.pin().get(&place).map(Arc::clone);
-        let Some(entry) = known.or_else(|| self.add(place)) else {
+        let Some(rules) = self.rules(token) else {
+            self.refuse(place.issuer, "its issuer has no rules for status lists");
             return RevocationQuery::Known(RevocationStatus::Unknown);
         };
-        let issued_at = token.issued_at();
-        RevocationQuery::Pending(Box::pin(async move { entry.status(index, issued_at).await }))
+        let known = self.room.read(place, |entry| entry.is_by(rules).then(|| Arc::clone(entry)));
+        let Some(entry) = known.flatten().or_else(|| self.add(token, rules, place)) else {
+            return RevocationQuery::Known(self.unknown(rules));
+        };
+        let (issued_at, rules) = (token.issued_at(), Arc::clone(rules));
+        let counts = Arc::clone(&self.shared.counts);
+        let clock = Arc::clone(self.shared.verifier.clock());
+        RevocationQuery::Pending(Box::pin(async move {
+            if !rules.accepts_unknown() {
+                return entry.status(index, issued_at).await;
+            }
+            match tokio::time::timeout(UNKNOWN_AFTER, entry.status(index, issued_at)).await {
+                Ok(status) if status != RevocationStatus::Unknown => status,
+                _ => accepted(&counts, clock.elapsed()),
+            }
+        }))
     }
 
     /// Adds a list that is permitted, if there is room for it.
-    fn add(&self, place: PlaceRef<'_>) -> Option<Arc<Entry>> {
-        let issuer = self.issuers.get(place.issuer);
-        let permitted = issuer.and_then(|issuer| Some((issuer, issuer.permitted(place.uri)?)));
-        let Some((issuer, url)) = permitted else {
+    fn add(&self, token: &Verified, rules: &Arc<StatusListRules>, place: PlaceRef<'_>) -> Option<Arc<Entry>> {
+        let Some(url) = permitted(rules, place.uri) else {
             self.refuse(place.issuer, "its address is not below a configured location of the issuer");
             return None;
         };
-        let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
-        let lists = self.lists.pin();
-        if let Some(entry) = lists.get(&place) {
-            return Some(Arc::clone(entry));
-        }
-        let of_issuer = || lists.keys().filter(|known| *known.issuer == *place.issuer).count();
-        if of_issuer() >= self.max_lists {
-            let elapsed = self.shared.verifier.clock().elapsed();
-            lists.retain(|_, entry| !entry.is_idle(elapsed));
-        }
-        if of_issuer() >= self.max_lists {
-            self.refuse(place.issuer, "max_lists of its issuer are in use");
+        let Some(connection) = self.connection_of(rules) else {
+            self.refuse(place.issuer, "the connection that the policy names cannot be used");
             return None;
+        };
+        let party = Party::of(token, &self.room.hasher);
+        let make = |permit| {
+            let keys = self.issuers.get(place.issuer).and_then(|issuer| issuer.settings.keys.clone());
+            let shared = Shared { connection, ..self.shared.clone() };
+            let list = ListLocation {
+                issuer: place.issuer.into(),
+                rules: Arc::clone(rules),
+                keys,
+                uri: place.uri.into(),
+                url,
+                shared,
+            };
+            let policy = self.refresh_policy(list.max_age());
+            Entry::new(list, policy, party, permit, token.status_list_rules().is_none())
+        };
+        let max_lists = rules.lists_bound().unwrap_or(self.max_lists);
+        let elapsed = self.shared.verifier.clock().elapsed();
+        let added = self.room.get_or_add(place, party, max_lists, elapsed, |entry| entry.is_by(rules), make);
+        added.map_err(|reason| self.refuse(place.issuer, reason)).ok()
+    }
+
+    /// The settings of the connections to the lists of these rules.
+    fn connection_of(&self, rules: &StatusListRules) -> Option<ConnectionSettings> {
+        let Some(config) = rules.connection_config() else { return Some(self.shared.connection.clone()) };
+        let mut known = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, settings)) = known.iter().find(|(known, _)| known == config) {
+            return Some(settings.clone());
         }
-        let (issuer, uri, shared) = (issuer.clone(), place.uri.into(), self.shared.clone());
-        let entry = Arc::new(Entry::new(ListLocation { issuer, uri, url, shared }, self.refresh_policy()));
-        let place = Place { issuer: place.issuer.into(), uri: place.uri.into() };
-        lists.insert(place, Arc::clone(&entry));
-        Some(entry)
+        let settings = ConnectionSettings::from_config(config).ok().filter(|settings| settings.faults().is_empty())?;
+        if known.len() >= MAX_CONNECTIONS {
+            known.remove(0);
+        }
+        known.push((config.clone(), settings.clone()));
+        Some(settings)
+    }
+
+    /// The status of a token that has no list by these rules.
+    fn unknown(&self, rules: &StatusListRules) -> RevocationStatus {
+        match rules.accepts_unknown() {
+            true => accepted(&self.shared.counts, self.shared.verifier.clock().elapsed()),
+            false => RevocationStatus::Unknown,
+        }
     }
 
     fn refuse(&self, issuer: &str, reason: &'static str) {
@@ -272,15 +341,26 @@ impl RevocationCheck for StatusLists {
     #[inline]
     fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
         let Some(reference) = token.status_reference() else {
-            return RevocationQuery::Known(self.unlisted(token));
+            let rules = token.status_list_rules();
+            return RevocationQuery::Known(match (self.unlisted(token), rules) {
+                (RevocationStatus::Unknown, Some(rules)) => self.unknown(rules),
+                (status, _) => status,
+            });
         };
         let (place, index) = (PlaceRef { issuer: token.issuer(), uri: reference.uri() }, reference.index());
-        let elapsed = self.shared.verifier.clock().elapsed();
-        let status = self.lists.pin().get(&place).and_then(|entry| entry.fresh_status(index, elapsed));
-        match status {
+        let (elapsed, rules) = (self.shared.verifier.clock().elapsed(), token.status_list_rules());
+        let status = self.room.read(place, |entry| {
+            let is_current = rules.map_or(entry.is_in_code, |rules| entry.is_by(rules));
+            if is_current { entry.fresh_status(index, elapsed) } else { None }
+        });
+        match status.flatten() {
             Some(status) => RevocationQuery::Known(status),
             None => self.query(token, place, index),
         }
+    }
+
+    fn checks_status_lists(&self) -> bool {
+        true
     }
 
     fn attach(&self, clock: &Arc<dyn Clock>) -> Vec<Fault> {
@@ -290,17 +370,29 @@ impl RevocationCheck for StatusLists {
             let name = countersign_core::integration::word(name);
             faults.push(Fault::new("status list issuer", format!("{name} is added twice; remove one")));
         }
-        faults.extend(self.issuers.values().flat_map(|issuer| issuer.attach(own)));
+        let in_policy: HashMap<String, Arc<StatusListRules>> = self.rules_in_policy().collect();
+        for issuer in self.issuers.values() {
+            faults.extend(issuer.settings.attach(own, in_policy.contains_key(&issuer.settings.issuer)));
+        }
+        faults.extend(in_policy.values().flat_map(|rules| location_faults(rules)));
         if self.shared.max_age < Duration::from_secs(1) {
             faults.push(Fault::new("max_age", "below 1 s; every request would fetch a list"));
         }
         if self.max_lists == 0 || self.shared.max_list_bytes == 0 {
             faults.push(Fault::new("max_lists", "this or max_list_bytes is zero, so that no list could be used"));
         }
-        faults.extend(self.refresh_policy().faults().into_iter().filter(|fault| fault.field == "timeout"));
+        faults.extend(
+            self.refresh_policy(self.shared.max_age).faults().into_iter().filter(|fault| fault.field == "timeout"),
+        );
         faults.extend(self.shared.connection.faults());
         faults
     }
+}
+
+/// The status of a token whose own one is unknown, and that is accepted nevertheless.
+fn accepted(counts: &Counts, elapsed: Duration) -> RevocationStatus {
+    telemetry::status_unknown_accepted(&counts.log, elapsed);
+    RevocationStatus::Valid
 }
 
 impl fmt::Debug for StatusLists {
@@ -308,7 +400,7 @@ impl fmt::Debug for StatusLists {
         let issuers: Vec<&str> = self.issuers.keys().map(String::as_str).collect();
         f.debug_struct("StatusLists")
             .field("issuers", &issuers)
-            .field("lists", &self.lists.len())
+            .field("lists", &self.room.len())
             .finish_non_exhaustive()
     }
 }

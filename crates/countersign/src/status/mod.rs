@@ -9,6 +9,10 @@ mod entry;
 mod fetch_list;
 mod issuer;
 mod lists;
+mod of_policy;
+mod party;
+mod room;
+mod state;
 mod stats;
 
 pub use countersign_core::status::{
@@ -16,4 +20,5 @@ pub use countersign_core::status::{
 };
 pub use issuer::StatusListIssuer;
 pub use lists::StatusLists;
-pub use stats::StatusListStats;
+pub(crate) use of_policy::ListsOfPolicy;
+pub use stats::{IssuerStatusLists, StatusListFailure, StatusListStats};

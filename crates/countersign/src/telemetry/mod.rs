@@ -170,5 +170,5 @@ pub(crate) use requests::{claims_schema, denied_by_handler, no_tenant, request_n
 pub use samples::Sampler;
 pub(crate) use samples::Samples;
 #[cfg(feature = "status-list")]
-pub(crate) use status::{status_list_failed, status_list_refused};
+pub(crate) use status::{status_list_failed, status_list_refused, status_unknown_accepted};
 pub(crate) use trace_parent::TraceParent;

@@ -27,3 +27,12 @@ pub(crate) fn status_list_refused(issuer: &str, reason: &'static str, sample: &S
         tracing::warn!(target: "countersign::status", issuer, reason, unlogged, "status list of a token not used");
     }
 }
+
+pub(crate) fn status_unknown_accepted(sample: &Sampler, elapsed: Duration) {
+    if let Some(unlogged) = sample.admit(elapsed) {
+        tracing::warn!(
+            target: "countersign::status", unlogged,
+            "token of unknown status accepted: danger_accept_unknown of its issuer"
+        );
+    }
+}

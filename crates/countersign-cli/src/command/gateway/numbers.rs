@@ -25,10 +25,11 @@ const CONTENT_TYPE: &str = "text/plain; version=0.0.4";
 pub(super) fn router(watched: &WatchedGateway) -> Result<Router, Failure> {
     let recorder = recorder().map_err(|error| Failure::usage(format!("metrics: {error}")))?;
     let edge = watched.config().edge.name();
-    Metrics::new(watched.verifier())
-        .introspection(watched.layer())
-        .replays(watched.layer())
-        .publish_every(PUBLISH_EVERY);
+    let metrics = Metrics::new(watched.verifier()).introspection(watched.layer()).replays(watched.layer());
+    match watched.layer().status_lists() {
+        Some(lists) => metrics.status_lists(lists).publish_every(PUBLISH_EVERY),
+        None => metrics.publish_every(PUBLISH_EVERY),
+    };
     GatewayMetrics::new(watched.gateway(), edge).publish_every(PUBLISH_EVERY);
     if let Some(issuer) = watched.issuer() {
         IssuerMetrics::new(issuer).publish_every(PUBLISH_EVERY);

@@ -63,8 +63,21 @@ pub(super) enum ControlRequest {
     Revoke(String),
     /// Only list the keys.
     Keys,
-    /// Revoke the tokens that this notice means, in its JSON form.
-    RevokeTokens(String),
+    /// Revoke the tokens that this notice means.
+    RevokeTokens(Revoked),
+}
+
+/// The tokens to revoke.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+pub(super) struct Revoked {
+    /// The notice in its JSON form.
+    pub(super) notice: String,
+    /// The index of the only token, counted through all status lists.
+    #[serde(default)]
+    pub(super) index: Option<u64>,
+    /// The place that the only token names: `uri` and `idx`.
+    #[serde(default)]
+    pub(super) place: Option<(String, u64)>,
 }
 
 /// The first message: the command asks for a nonce, and for a proof that the service has the secret.
@@ -179,7 +192,7 @@ pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value
             }
         }
         ControlRequest::Keys => {}
-        ControlRequest::RevokeTokens(notice) => return revoke(issuer, notice),
+        ControlRequest::RevokeTokens(revoked) => return revoke(issuer, revoked),
     }
     let keys: Vec<Value> = issuer
         .keys()
@@ -193,11 +206,17 @@ pub(super) fn execute(issuer: &Issuer, request: &ControlRequest) -> Result<Value
 }
 
 /// Revokes tokens, and returns what is revoked until when.
-fn revoke(issuer: &Issuer, notice: &str) -> Result<Value, String> {
+fn revoke(issuer: &Issuer, Revoked { notice, index, place }: &Revoked) -> Result<Value, String> {
     let notice = RevocationNotice::from_json(notice).map_err(|error| error.to_string())?;
     let kind = notice.tokens().kind();
     let before = notice.issued_before().map(UnixTime::as_secs);
-    let revoked = tokio::runtime::Handle::current().block_on(issuer.revoke(notice));
+    let of_place = place.as_ref().and_then(|(uri, idx)| issuer.status_index(uri, *idx));
+    let revoked = tokio::runtime::Handle::current().block_on(async {
+        match index.or(of_place) {
+            Some(index) => issuer.revoke_at(notice, index).await,
+            None => issuer.revoke(notice).await,
+        }
+    });
     revoked.map_err(|error| error.to_string())?;
     Ok(json!({ "issuer": issuer.name(), "revoked": kind, "before": before }))
 }

@@ -9,7 +9,7 @@ use countersign_core::revocation::{InvalidNotice, RevocationNotice};
 use countersign_issuer::IssuerConfig;
 use serde_json::Value;
 
-use super::control::ControlRequest;
+use super::control::{ControlRequest, Revoked};
 use super::reach::{InService, in_service, in_store};
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::{input, output, times};
@@ -34,6 +34,10 @@ pub(crate) struct Arguments {
     /// The token with this ID (jti)
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     jti: Option<String>,
+    /// With --jti: the index of the token, counted through all status lists, as it was stored when the token was minted. With
+    /// --token it is read from the token
+    #[arg(long, value_name = "INDEX", requires = "jti")]
+    status_index: Option<u64>,
     /// The tokens of the session with this ID (sid)
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
     session: Option<String>,
@@ -57,7 +61,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(self) -> Outcome {
         let config = IssuerConfig::from_file(&self.config)?;
-        let request = ControlRequest::RevokeTokens(self.notice(&config.issuer)?.to_json());
+        let request = ControlRequest::RevokeTokens(self.revoked(&config.issuer)?);
         let answer = match in_service(&config, &self.config, &request)? {
             InService::Answer(answer) => answer,
             InService::Nobody => in_store(&config, &request)?,
@@ -79,7 +83,15 @@ impl Arguments {
         Ok(Exit::Done)
     }
 
-    /// The revocation that the options mean.
+    /// The tokens that the options revoke.
+    fn revoked(&self, issuer: &str) -> Result<Revoked, Failure> {
+        if let Some(place) = &self.token {
+            return of_token(&input::file(place)?, issuer);
+        }
+        Ok(Revoked { notice: self.notice(issuer)?.to_json(), index: self.status_index, place: None })
+    }
+
+    /// The revocation that the options mean, other than `--token`.
     fn notice(&self, issuer: &str) -> Result<RevocationNotice, Failure> {
         let now = UnixTime::from_secs(u64::try_from(times::now()).unwrap_or_default());
         let before = match self.before.map(UnixTime::from_secs) {
@@ -94,9 +106,7 @@ impl Arguments {
         let of_name = |name: &Option<String>, notice: &dyn Fn(&str) -> Result<RevocationNotice, InvalidNotice>| {
             name.as_deref().map(notice)
         };
-        let notice = if let Some(place) = &self.token {
-            return of_token(&input::file(place)?, issuer);
-        } else if let Some(notice) = of_name(&self.jti, &|id| RevocationNotice::token(issuer, id, end)) {
+        let notice = if let Some(notice) = of_name(&self.jti, &|id| RevocationNotice::token(issuer, id, end)) {
             notice
         } else if let Some(notice) = of_name(&self.session, &|id| RevocationNotice::session(issuer, id, end)) {
             notice
@@ -115,8 +125,8 @@ impl Arguments {
     }
 }
 
-/// The revocation of a token of this issuer. The token itself is sent nowhere.
-fn of_token(text: &str, issuer: &str) -> Result<RevocationNotice, Failure> {
+/// The revocation of a token of this issuer, and its place in a status list. The token itself is sent nowhere.
+fn of_token(text: &str, issuer: &str) -> Result<Revoked, Failure> {
     let token = input::unwrapped(text);
     let payload = token.split('.').nth(1).and_then(|part| base64_simd::URL_SAFE_NO_PAD.decode_to_vec(part).ok());
     let claims = payload.and_then(|payload| serde_json::from_slice::<Value>(&payload).ok());
@@ -132,7 +142,10 @@ fn of_token(text: &str, issuer: &str) -> Result<RevocationNotice, Failure> {
         return Err(Failure::usage("--token: the token has no jti and exp; revoke its subject, client or session"));
     };
     let notice = RevocationNotice::token(issuer, id, UnixTime::from_secs(expires_at));
-    notice.map_err(|error| Failure::usage(error.to_string()))
+    let notice = notice.map_err(|error| Failure::usage(error.to_string()))?.to_json();
+    let listed = &claims["status"]["status_list"];
+    let place = listed["uri"].as_str().map(str::to_owned).zip(listed["idx"].as_u64());
+    Ok(Revoked { notice, index: None, place })
 }
 
 /// The outcome, for people.

@@ -165,6 +165,11 @@ fn print(
             output::safe(&issuer.issuer),
             output::safe(&issuer.audience.names().join(" or "))
         ))?;
+        if let Some(lists) = &issuer.status_lists {
+            let required = if lists.required { ", required" } else { "" };
+            let locations = output::safe(&lists.locations.join(" or "));
+            output::line(&format!("    status lists at {locations}{required}"))?;
+        }
     }
     for binding in policy.iter().flat_map(|policy| &policy.outbound).filter(|_| faults.is_empty()) {
         let tokens = match (&binding.client, &binding.token_file) {

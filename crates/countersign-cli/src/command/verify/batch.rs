@@ -47,8 +47,11 @@ fn chunk(reader: &mut dyn BufRead) -> Result<Vec<String>, Failure> {
 
 /// Verifies in parallel what does not wait for keys, and the rest in sequence.
 fn answers(session: &mut Session, tokens: &[String]) -> Vec<Report> {
-    let at_once =
-        if session.has_one_verifier() { in_parallel(session, tokens) } else { tokens.iter().map(|_| None).collect() };
+    let at_once = if session.has_one_verifier() && !session.has_status_lists() {
+        in_parallel(session, tokens)
+    } else {
+        tokens.iter().map(|_| None).collect()
+    };
     at_once.into_iter().zip(tokens).map(|(report, token)| report.unwrap_or_else(|| session.report(token))).collect()
 }
 

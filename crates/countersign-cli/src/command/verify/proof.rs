@@ -40,6 +40,7 @@ impl ProofOptions {
         let proven = thumbprint.map(|thumbprint| Possession::default().with_key(thumbprint));
         let verifier = session.verifier_for(token);
         let report = session.wait(explain_presented(&verifier, token, proven.as_ref()));
+        let report = session.with_status(report, &verifier, token, &proven.unwrap_or_default());
         Ok(Some((report, explained)))
     }
 }

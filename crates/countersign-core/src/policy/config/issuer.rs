@@ -8,7 +8,7 @@ use serde::de::Error;
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::super::{NeedsAudience, Profile, TrustedIssuer, danger};
-use super::{AuthoritiesConfig, ConnectionConfig, KeysConfig};
+use super::{AuthoritiesConfig, ConnectionConfig, KeysConfig, StatusListsConfig};
 use crate::key::{Algorithm, KeySource};
 
 /// [`TrustedIssuer`] as plain data: issuer, accepted audiences and rules.
@@ -83,6 +83,9 @@ pub struct TrustedIssuerConfig {
     /// Accepts only tokens that are bound to a key of their sender, as [`TrustedIssuer::proof_of_possession_required`].
     #[serde(default, skip_serializing_if = "is_default")]
     pub proof_of_possession_required: bool,
+    /// The status lists of the issuer, as [`TrustedIssuer::status_lists`]. Default: statuses are not checked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status_lists: Option<StatusListsConfig>,
     /// The claims that hold scopes, roles, permissions and tenant.
     #[serde(default, skip_serializing_if = "is_default")]
     pub authorities: AuthoritiesConfig,
@@ -146,6 +149,7 @@ impl TrustedIssuerConfig {
             kind_claim: BTreeMap::new(),
             nonce_in_access_tokens: false,
             proof_of_possession_required: false,
+            status_lists: None,
             authorities: AuthoritiesConfig::default(),
             danger_any_audience: false,
             danger_any_type: false,
@@ -207,6 +211,9 @@ impl TrustedIssuerConfig {
         }
         if self.proof_of_possession_required {
             issuer = issuer.proof_of_possession_required();
+        }
+        if let Some(lists) = &self.status_lists {
+            issuer = issuer.status_lists(lists.to_rules(self.connection.as_ref()));
         }
         if self.danger_any_type {
             issuer = danger::any_type(issuer);

@@ -10,6 +10,7 @@ mod members;
 mod no_text;
 mod outbound;
 mod preset;
+mod status_lists;
 #[cfg(feature = "config")]
 mod text;
 mod transactions;
@@ -20,6 +21,7 @@ pub use introspection::IntrospectionConfig;
 pub use issuer::{AudienceList, TrustedIssuerConfig};
 pub use keys::KeysConfig;
 pub use outbound::OutboundConfig;
+pub use status_lists::StatusListsConfig;
 pub use transactions::TransactionServiceConfig;
 
 use std::collections::BTreeMap;
@@ -147,9 +149,11 @@ impl Policy {
         // An origin is not repeated: it may hold a password.
         let bindings = (1..).zip(entries("outbound")).map(|(number, binding)| (format!("binding {number}"), binding));
         let weak = |(name, entry): (String, Value)| {
-            let members = entry.as_object().cloned().unwrap_or_default();
-            let weak = members.into_iter().filter(|(field, value)| field.starts_with("danger_") && *value == true);
-            weak.map(move |(field, _)| format!("{name}: {field}")).collect::<Vec<_>>()
+            let nested = entry.get("status_lists").and_then(Value::as_object).into_iter().flatten();
+            let nested = nested.map(|(field, value)| (format!("status_lists.{field}"), field, value));
+            let own = entry.as_object().into_iter().flatten().map(|(field, value)| (field.clone(), field, value));
+            let weak = own.chain(nested).filter(|(_, field, value)| field.starts_with("danger_") && **value == true);
+            weak.map(|(path, ..)| format!("{name}: {path}")).collect::<Vec<_>>()
         };
         issuers.chain(bindings).flat_map(weak).collect()
     }

@@ -61,7 +61,7 @@ impl Policy {
     /// Reads a policy with one issuer from `vars`, as [`from_env`](Self::from_env) (feature `config`).
     ///
     /// Commas separate list items. `KEYS`, `AUTHORITIES`, `REQUIRED_CLAIM_VALUES`, `ALLOWED_CLAIM_VALUES`,
-    /// `KIND_CLAIM`, `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
+    /// `KIND_CLAIM`, `STATUS_LISTS`, `RESERVED_SUBJECTS` and `OUTBOUND` are JSON.
     /// Variables without the prefix are ignored. A field that two variables set, in upper and lower case, is a fault.
     ///
     /// # Errors
@@ -127,6 +127,7 @@ fn field_value(field: &str, text: &str) -> Result<Value, &'static str> {
         | "required_claim_values"
         | "allowed_claim_values"
         | "kind_claim"
+        | "status_lists"
         | "reserved_subjects"
         | "outbound"
         | "introspection"

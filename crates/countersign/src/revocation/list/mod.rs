@@ -17,4 +17,4 @@ mod writer;
 pub use feed::RevocationFeed;
 pub use full::RevocationsFull;
 pub use revocation_list::RevocationList;
-pub use stats::RevocationStats;
+pub use stats::{RevocationProblem, RevocationStats};

@@ -14,7 +14,7 @@ use super::full::RevocationsFull;
 use super::identifiers::Identifiers;
 use super::names::Names;
 use super::source::{Source, Sources};
-use super::stats::RevocationStats;
+use super::stats::{RevocationProblem, RevocationStats};
 use super::writer::Writer;
 use crate::revocation::changes::{RevocationChanges, RevocationSignal};
 use crate::revocation::check::{RevocationCheck, RevocationQuery, RevocationStatus};
@@ -218,11 +218,18 @@ impl RevocationList {
     #[must_use]
     pub fn stats(&self) -> RevocationStats {
         let ages = || self.sources.iter().map(|source| source.age(&self.retention));
+        let is_stale = self.sources.iter().any(|source| source.is_stale(&self.retention));
+        let problem = match (is_stale, self.refused.is_empty()) {
+            (true, _) => Some(RevocationProblem::NotConfirmed),
+            (false, false) => Some(RevocationProblem::NoRoom),
+            (false, true) => None,
+        };
         RevocationStats {
             entries: self.len(),
             refused: self.refusals.sum(),
             age: ages().collect::<Option<Vec<_>>>().and_then(|ages| ages.into_iter().max()),
-            is_complete: self.refused.is_empty() && !self.sources.iter().any(|source| source.is_stale(&self.retention)),
+            is_complete: problem.is_none(),
+            problem,
         }
     }
 

@@ -1,0 +1,71 @@
+//! The check of the status lists that a policy names.
+
+use std::sync::Arc;
+
+use countersign_core::integration::may_have_status_lists;
+use countersign_core::verify::Verifier;
+
+use crate::revocation::Revocation;
+#[cfg(feature = "status-list")]
+use crate::status::{ListsOfPolicy, StatusLists};
+
+/// The status lists of a layer that added the check by itself.
+#[cfg(feature = "status-list")]
+pub(crate) type AddedLists = Option<Arc<StatusLists>>;
+/// Without the feature there are none.
+#[cfg(not(feature = "status-list"))]
+pub(crate) type AddedLists = ();
+
+/// Adds the check of status lists, if the policy of the verifier may name some and no check of the layer is about them.
+#[cfg(feature = "status-list")]
+pub(super) fn with_lists_of_policy(
+    revocation: Option<Revocation>,
+    verifier: &Verifier,
+) -> (Option<Revocation>, AddedLists) {
+    let is_checked = revocation.as_ref().is_some_and(Revocation::checks_status_lists);
+    if is_checked || !may_have_status_lists(verifier) {
+        return (revocation, None);
+    }
+    let lists = Arc::new(StatusLists::new(verifier));
+    let check = Arc::new(ListsOfPolicy(Arc::clone(&lists)));
+    (Some(Revocation::with_first(check, revocation)), Some(lists))
+}
+
+/// Tokens of issuers with status lists have an unknown status, because nothing here can check it.
+#[cfg(not(feature = "status-list"))]
+pub(super) fn with_lists_of_policy(
+    revocation: Option<Revocation>,
+    verifier: &Verifier,
+) -> (Option<Revocation>, AddedLists) {
+    let is_checked = revocation.as_ref().is_some_and(Revocation::checks_status_lists);
+    if is_checked || !may_have_status_lists(verifier) {
+        return (revocation, ());
+    }
+    (Some(Revocation::with_first(Arc::new(unchecked::Unchecked), revocation)), ())
+}
+
+#[cfg(not(feature = "status-list"))]
+mod unchecked {
+    use std::sync::Arc;
+
+    use countersign_core::verify::Verified;
+
+    use crate::revocation::{RevocationCheck, RevocationQuery, RevocationStatus};
+
+    /// The check of a build without the feature `status-list`.
+    #[derive(Debug)]
+    pub(super) struct Unchecked;
+
+    impl RevocationCheck for Unchecked {
+        fn check(&self, token: &Arc<Verified>) -> RevocationQuery {
+            RevocationQuery::Known(match token.status_list_rules() {
+                None => RevocationStatus::Valid,
+                Some(_) => RevocationStatus::Unknown,
+            })
+        }
+
+        fn checks_status_lists(&self) -> bool {
+            true
+        }
+    }
+}
