@@ -113,3 +113,50 @@ fn s14_12_what_means_no_token_of_the_service_is_refused() {
         assert!(answer.code == 2 && answer.stderr.contains(problem), "{more:?}: {} {}", answer.code, answer.stderr);
     }
 }
+
+#[test]
+fn s14_08_lists_of_a_configuration_are_checked_by_a_policy_and_a_revoked_token_is_in_them() {
+    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let (name, state) = (format!("http://{free}"), new_path("listed.redb"));
+    let own = configuration(state.path()).replace("http://127.0.0.1:4000", &name);
+    let own =
+        own.replace("127.0.0.1:0", &free.to_string()).replace("[store]", "[status_lists]\nttl_seconds = 2\n[store]");
+    let config = file("listed.toml", &own);
+    let issuer = Server::start("issuer", &["--config", config.path()]);
+    let (one, other) = (token(&issuer), token(&issuer));
+    let policy = |locations: &str| {
+        let text = format!(
+            "[[issuers]]\nissuer = {name:?}\naudience = \"billing\"\nkeys = {{ jwks_url = \"{name}/jwks\" }}\n\
+             [issuers.status_lists]\nlocations = [{locations:?}]\n"
+        );
+        file("listed-policy.toml", &text)
+    };
+    let here = policy(&format!("{name}/status-lists/"));
+    let answer = countersign(&["policy", "check", here.path()], "");
+    assert!(answer.code == 0 && answer.stdout.contains("status lists at http://127.0.0.1"), "{}", answer.stdout);
+    let verify = |policy: &str, more: &[&str], input: &str| {
+        countersign(&[&["verify", "--policy", policy, "--json"][..], more].concat(), input)
+    };
+    let answer = verify(here.path(), &[], &one);
+    assert_eq!(answer.code, 0, "{} {}", answer.stdout, answer.stderr);
+    assert_form("verify", &answer.json());
+    let check = answer.json()["checks"].as_array().and_then(|checks| checks.last().cloned()).expect("a check");
+    assert_eq!((&check["name"], &check["outcome"]), (&Value::from("status"), &Value::from("passed")));
+    assert_eq!(revoke(config.path(), &["--token", "-"], &one).code, 0);
+    let id = claims(&other)["jti"].as_str().expect("an id").to_owned();
+    let index = claims(&other)["status"]["status_list"]["idx"].to_string();
+    assert_eq!(revoke(config.path(), &["--jti", &id, "--status-index", &index], "").code, 0);
+    for revoked in [&one, &other] {
+        let answer = verify(here.path(), &[], revoked);
+        assert_eq!((answer.code, answer.json()["code"].as_str()), (1, Some("revoked")), "{}", answer.stdout);
+        let answer = verify(here.path(), &["--batch"], revoked);
+        assert_eq!(answer.json()["code"], "revoked");
+    }
+    let answer = countersign(&["explain", "--policy", here.path(), "--path", "/", "--json"], &token(&issuer));
+    assert_eq!(answer.code, 0, "{} {}", answer.stdout, answer.stderr);
+    let elsewhere = policy("https://cdn.test/lists/");
+    let answer = verify(elsewhere.path(), &[], &one);
+    assert_eq!((answer.code, answer.json()["code"].as_str()), (3, Some("revocation_unavailable")));
+    let answer = revoke(config.path(), &["--subject", "ann", "--status-index", "1"], "");
+    assert_eq!(answer.code, 2, "{}", answer.stderr);
+}

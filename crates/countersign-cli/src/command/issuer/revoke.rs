@@ -36,7 +36,7 @@ pub(crate) struct Arguments {
     jti: Option<String>,
     /// With --jti: the index of the token, counted through all status lists, as it was stored when the token was minted. With
     /// --token it is read from the token
-    #[arg(long, value_name = "INDEX", requires = "jti")]
+    #[arg(long, value_name = "INDEX", conflicts_with_all = ["token", "session", "subject", "client", "all"])]
     status_index: Option<u64>,
     /// The tokens of the session with this ID (sid)
     #[arg(long, value_name = "ID", allow_hyphen_values = true)]
