@@ -1,0 +1,117 @@
+//! An MCP server whose tools require different scopes, with an issuer and two clients of the crate `rmcp`.
+//!
+//! With `serve` as argument it only serves, until it is stopped, and prints what other clients need.
+
+mod server;
+
+use countersign_core::secret::Secret;
+use countersign_issuer::{Audience, Client, Issuer, SecretHash};
+use rmcp::model::{CallToolRequestParams, ClientConfig, Implementation, ProtocolVersion};
+use rmcp::serve_client_with_lifecycle;
+use rmcp::service::{ClientLifecycleMode, RoleClient, RunningService};
+use rmcp::transport::StreamableHttpClientTransport;
+use rmcp::transport::auth::{AuthClient, ClientCredentialsConfig, OAuthState};
+use rmcp::transport::streamable_http_client::StreamableHttpClientTransportConfig;
+use serde_json::json;
+use tokio::net::TcpListener;
+
+type Failure = Box<dyn std::error::Error>;
+
+#[tokio::main]
+async fn main() -> Result<(), Failure> {
+    let (listener, url) = listen().await?;
+    let address = format!("{url}/mcp");
+
+    // The token service. Clients ask for tokens for the address of the MCP server (RFC 8707).
+    let (issuer_listener, issuer_url) = listen().await?;
+    let (reader_secret, reader) = SecretHash::generate()?;
+    let (editor_secret, editor) = SecretHash::generate()?;
+    let client = |name: &str, secret, scopes: &[&str]| {
+        Client::new(name).secret(secret).audiences([address.as_str()]).scopes(scopes.iter().copied())
+    };
+    let issuer = Issuer::builder(&issuer_url)
+        .add_audience(Audience::new(&address).scopes(["orders:read", "orders:write"]))
+        .add_client(client("reader", reader, &["orders:read"]))
+        .add_client(client("editor", editor, &["orders:read", "orders:write"]))
+        .build()?;
+    tokio::spawn(async move { axum::serve(issuer_listener, issuer.router()).await });
+
+    let app = server::app(&address, &issuer_url)?;
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    if std::env::args().nth(1).as_deref() == Some("serve") {
+        println!("MCP server    {address}\nissuer        {issuer_url}");
+        println!("client reader {}", reader_secret.expose());
+        println!("client editor {}", editor_secret.expose());
+        return Ok(tokio::signal::ctrl_c().await?);
+    }
+
+    let metadata = reqwest::get(format!("{url}/.well-known/oauth-protected-resource/mcp")).await?;
+    println!("metadata without a token: {}\n{}", metadata.status(), metadata.text().await?);
+    let unknown = reqwest::Client::new().post(&address).send().await?;
+    let challenge = unknown.headers().get("www-authenticate").and_then(|line| line.to_str().ok()).unwrap_or_default();
+    println!("a call without a token: {}\n{challenge}", unknown.status());
+    check(unknown.status() == 401 && challenge.contains("resource_metadata="), "the challenge tells where to look")?;
+
+    for version in [ProtocolVersion::V_2026_07_28, ProtocolVersion::V_2025_11_25] {
+        println!("\nprotocol version {version}");
+        let reader = connect(&address, "reader", &reader_secret, &["orders:read"], &version).await?;
+        check(call(&reader, "list_shops").await == "Bristol, Leeds", "any token will do")?;
+        check(call(&reader, "list_orders").await == "order 17 of reader", "the tool knows its caller")?;
+        check(call(&reader, "delete_order").await.contains("orders:write"), "the answer names the missing scope")?;
+        let editor = connect(&address, "editor", &editor_secret, &["orders:read", "orders:write"], &version).await?;
+        check(call(&editor, "delete_order").await == "order 17 is deleted", "both scopes suffice")?;
+        reader.cancel().await?;
+        editor.cancel().await?;
+    }
+    Ok(())
+}
+
+/// A client with a token, which it gets from the issuer that the metadata of the server names.
+async fn connect(
+    address: &str,
+    name: &str,
+    secret: &Secret<String>,
+    scopes: &[&str],
+    version: &ProtocolVersion,
+) -> Result<RunningService<RoleClient, ClientConfig>, Failure> {
+    let mut authorization = OAuthState::new(address, None).await?;
+    let credentials = ClientCredentialsConfig::ClientSecret {
+        client_id: name.to_owned(),
+        client_secret: secret.expose().clone(),
+        scopes: scopes.iter().map(|scope| (*scope).to_owned()).collect(),
+        resource: Some(address.to_owned()),
+    };
+    authorization.authenticate_client_credentials(credentials).await?;
+    let manager = authorization.into_authorization_manager().ok_or("no authorization")?;
+    let http = AuthClient::new(reqwest::Client::new(), manager);
+    let config = StreamableHttpClientTransportConfig::with_uri(address);
+    let transport = StreamableHttpClientTransport::with_client(http, config);
+    let lifecycle = match version.has_initialize() {
+        true => ClientLifecycleMode::Initialize,
+        false => ClientLifecycleMode::Discover { preferred_versions: vec![version.clone()] },
+    };
+    let mut client = ClientConfig::new(Default::default(), Implementation::new(name, "1"));
+    client.protocol_version = version.clone();
+    Ok(serve_client_with_lifecycle(client, transport, lifecycle).await?)
+}
+
+/// The text of the result, or of the error.
+async fn call(client: &RunningService<RoleClient, ClientConfig>, tool: &'static str) -> String {
+    let arguments = json!({ "number": 17 }).as_object().cloned().unwrap_or_default();
+    let answer = match client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await {
+        Ok(result) => result.content.iter().filter_map(|part| part.as_text()).map(|text| text.text.clone()).collect(),
+        Err(error) => format!("{error} {error:?}"),
+    };
+    println!("  {tool}: {answer}");
+    answer
+}
+
+async fn listen() -> Result<(TcpListener, String), Failure> {
+    let listener = TcpListener::bind("127.0.0.1:0").await?;
+    let url = format!("http://{}", listener.local_addr()?);
+    Ok((listener, url))
+}
+
+fn check(holds: bool, what: &str) -> Result<(), Failure> {
+    if holds { Ok(()) } else { Err(format!("check failed: {what}").into()) }
+}
