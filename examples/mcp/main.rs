@@ -97,12 +97,18 @@ async fn token(issuer: &str, resource: &str, client: (&str, &str), scope: &str) 
 /// The text of the result, or of the error.
 async fn call(client: &RunningService<RoleClient, ClientConfig>, tool: &'static str) -> String {
     let arguments = json!({ "number": 17 }).as_object().cloned().unwrap_or_default();
-    let answer = match client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await {
-        Ok(result) => result.content.iter().filter_map(|part| part.as_text()).map(|text| text.text.clone()).collect(),
-        Err(error) => format!("{error} {error:?}"),
-    };
-    println!("  {tool}: {answer}");
-    answer
+    match client.call_tool(CallToolRequestParams::new(tool).with_arguments(arguments)).await {
+        Ok(result) => {
+            let texts = result.content.iter().filter_map(|part| part.as_text()).map(|text| text.text.as_str());
+            let answer: String = texts.collect();
+            println!("  {tool}: {answer}");
+            answer
+        }
+        Err(error) => {
+            println!("  {tool}: refused");
+            format!("{error:?}")
+        }
+    }
 }
 
 async fn listen() -> Result<(TcpListener, String), Failure> {

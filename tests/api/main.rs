@@ -41,7 +41,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("countersign-cli", &[]),
     ("countersign-gateway", &["axum", "bytes", "http", "serde_json", "tokio", "tower_layer", "tower_service"]),
     ("countersign-issuer", &["axum"]),
-    ("countersign-mcp", &["axum", "bytes", "http", "http_body", "rmcp", "tower_layer", "tower_service"]),
+    ("countersign-mcp", &["axum", "http", "rmcp", "tower_layer", "tower_service"]),
     ("countersign-redis", &[]),
     ("countersign-test", &["axum", "serde_json"]),
 ];

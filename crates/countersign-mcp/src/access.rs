@@ -27,7 +27,7 @@ pub(crate) const COMMON_METHODS: [&str; 12] = [
 const METHODS_CHECKED_INSIDE: [&str; 4] =
     ["completion/complete", "resources/subscribe", "resources/unsubscribe", "subscriptions/listen"];
 
-/// What is known about the server behind the layer.
+/// The properties of the server behind the layer, as far as they are known.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct ServerTrust {
     /// The server refuses a request whose headers and body name different operations.
@@ -99,7 +99,7 @@ impl Access {
     }
 }
 
-/// Returns whether the rest of an address stays where it is written: no empty or dot segments, escapes, or other separators.
+/// Returns whether the rest of an address is not resolved to another place: no empty or dot segments, escapes, or other separators.
 fn is_plain(rest: &str) -> bool {
     let is_plain_byte = |byte: u8| byte.is_ascii_graphic() && !matches!(byte, b'%' | b'\\' | b'?' | b'#');
     let is_place = |segment: &str| !matches!(segment, "" | "." | "..");

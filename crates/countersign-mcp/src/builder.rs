@@ -190,7 +190,7 @@ impl McpLayerBuilder {
     ///
     /// # Errors
     /// `ConfigError` with every fault: of the resource's address, of the issuer, of the settings that were changed, and of the
-    /// table (an empty or repeated name, a requirement that nobody can meet).
+    /// table (an empty or repeated name, a requirement with a fault).
     pub fn build(self) -> Result<McpLayer, ConfigError> {
         let mut faults = self.faults();
         let metadata = ResourceMetadata::new(&self.resource);

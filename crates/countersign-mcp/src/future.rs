@@ -32,7 +32,7 @@ pin_project! {
     }
 }
 
-/// What the response of the server needs.
+/// The parts that the response of the server needs.
 #[derive(Debug)]
 pub(crate) struct Behind {
     pub(crate) end: Option<TokenEnd>,

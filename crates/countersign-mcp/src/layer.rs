@@ -118,7 +118,7 @@ impl McpLayer {
         self.metadata_router().route_service(&self.path(), server)
     }
 
-    /// The layer around a server of which more is known than the builder was told.
+    /// The layer around a server of which more is known than the builder states.
     pub(crate) fn around<S>(&self, inner: S, trust: ServerTrust) -> Authenticate<McpService<S>> {
         self.authenticate.layer(McpService::new(inner, Arc::clone(&self.access), trust, self.seal.clone()))
     }

@@ -33,7 +33,7 @@ pub(crate) struct Refused {
     pub(crate) is_hidden: bool,
 }
 
-/// What a guard reads of a request.
+/// The parts of a request that a guard reads.
 #[derive(Clone, Copy)]
 pub(crate) struct Sent<'r> {
     pub(crate) headers: &'r HeaderMap,
