@@ -9,7 +9,7 @@ use bytes::Bytes;
 use countersign::lifetime::{EndWithTokenBody, TokenEnd, TokenEndAction};
 use countersign::response::ResponseBody;
 use countersign_core::verify::Verified;
-use http::{Response, header};
+use http::{HeaderValue, Response, header};
 use pin_project_lite::pin_project;
 
 use crate::session::{SESSION_ID, SessionSeal};
@@ -90,6 +90,6 @@ impl Behind {
 /// Returns whether the response is a stream of events, which may last longer than the token.
 fn is_stream<B>(response: &Response<B>) -> bool {
     const EVENTS: &[u8] = b"text/event-stream";
-    let form = response.headers().get(header::CONTENT_TYPE).map(|form| form.as_bytes());
+    let form = response.headers().get(header::CONTENT_TYPE).map(HeaderValue::as_bytes);
     form.and_then(|form| form.get(..EVENTS.len())).is_some_and(|start| start.eq_ignore_ascii_case(EVENTS))
 }
