@@ -25,7 +25,6 @@ use crate::headers::Operation;
 /// fn guarded<H: ServerHandler>(mcp: &McpLayer, handler: H) -> GuardedHandler<H> {
 ///     mcp.guard(handler)
 /// }
-/// # let _ = guarded::<()>;
 /// ```
 #[derive(Clone, Debug)]
 pub struct GuardedHandler<H> {

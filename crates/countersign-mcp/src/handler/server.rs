@@ -46,7 +46,6 @@ impl McpLayer {
     ///     let nested = Router::new().nest_service("/mcp", server);
     ///     Router::new().nest("/api", nested).merge(mcp.metadata_router())
     /// }
-    /// # let _ = app::<()>;
     /// ```
     pub fn rmcp_service<H: ServerHandler, M: SessionManager>(
         &self,
