@@ -4,6 +4,7 @@
 //! A program of its own; each thread has its own count.
 
 mod guards;
+mod mcp;
 mod outbound;
 
 use std::alloc::{GlobalAlloc, Layout, System};

@@ -17,7 +17,7 @@ use listing::Listing;
 use source::Source;
 
 /// The library crates, and the crates whose types their APIs may name: a major release of one of these is one of ours.
-const CRATES: [(&str, &[&str]); 8] = [
+const CRATES: [(&str, &[&str]); 9] = [
     ("countersign-core", &["jsonwebtoken", "serde", "serde_json", "tower_layer", "zeroize"]),
     (
         "countersign",
@@ -41,6 +41,7 @@ const CRATES: [(&str, &[&str]); 8] = [
     ("countersign-cli", &[]),
     ("countersign-gateway", &["axum", "bytes", "http", "serde_json", "tokio", "tower_layer", "tower_service"]),
     ("countersign-issuer", &["axum"]),
+    ("countersign-mcp", &["axum", "http", "rmcp", "tower_layer", "tower_service"]),
     ("countersign-redis", &[]),
     ("countersign-test", &["axum", "serde_json"]),
 ];

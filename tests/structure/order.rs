@@ -19,7 +19,7 @@ pub struct Exception {
     pub reason: &'static str,
 }
 
-pub const ORDERS: [Order; 9] = [
+pub const ORDERS: [Order; 10] = [
     Order {
         krate: CORE,
         modules: "redact error clock counter metrics budget digest fips algorithm secret pseudonym token cache claims authz key policy mint status verify proof \
@@ -39,6 +39,7 @@ pub const ORDERS: [Order; 9] = [
         krate: GATEWAY,
         modules: "octets target identity problem request decision attach waits begin counts exchange mint swap reach rules gateway metrics decide edge config",
     },
+    Order { krate: MCP, modules: "headers session access future service layer builder handler" },
     Order { krate: POSTGRES, modules: "tls settings connection" },
     Order { krate: REDIS, modules: "settings link replays revocations bundles" },
     Order {
@@ -57,6 +58,7 @@ const MAIN: &str = "countersign";
 const ISSUER: &str = "countersign-issuer";
 const APIKEY: &str = "countersign-apikey";
 const GATEWAY: &str = "countersign-gateway";
+const MCP: &str = "countersign-mcp";
 const POSTGRES: &str = "countersign-postgres";
 const REDIS: &str = "countersign-redis";
 const TEST: &str = "countersign-test";

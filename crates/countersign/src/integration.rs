@@ -9,6 +9,8 @@ pub use crate::authenticate::direct::AdmittedRequest;
 #[cfg(feature = "_fetch")]
 pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_after, unexpected_form, with_connection};
 pub use crate::file::{read_text, replace_file};
+#[cfg(feature = "axum")]
+pub use crate::guard::operation::{OperationGuard, refuse_other_audience, refuse_unclear_operation};
 pub use crate::proof::replay_counts::ReplayCounts;
 pub use crate::telemetry::Sampler;
 pub use countersign_core::integration::{is_visible, message_without_values, visible_text};

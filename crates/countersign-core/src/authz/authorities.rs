@@ -48,6 +48,7 @@ pub struct Authorities {
     names_of: Option<String>,
     reads_scp: bool,
     hierarchy: Hierarchy,
+    scopes: Hierarchy,
 }
 
 impl Authorities {
@@ -205,6 +206,17 @@ impl Authorities {
         self
     }
 
+    /// Adds chains of scopes, broadest first, such as `"orders:* > orders:write > orders:read"`.
+    ///
+    /// A token with a broader scope has the narrower ones too. `;` separates chains. Without a chain no scope implies another,
+    /// whatever its name looks like.
+    ///
+    /// Building a verifier fails if a scope implies itself, directly or through others.
+    pub fn scope_hierarchy(mut self, chains: impl Into<String>) -> Self {
+        self.scopes.add_chains(&chains.into());
+        self
+    }
+
     /// Grants `permission` to holders of `role` and of any role that implies it.
     ///
     /// If roles are declared by [`known_roles`](Self::known_roles) or named in the hierarchy, building a verifier fails for
@@ -244,6 +256,9 @@ impl Authorities {
         }
         if let Some(issuer) = &self.names_of {
             add("names_of", vec![issuer.clone()]);
+        }
+        if !self.scopes.is_empty() {
+            add("scope_hierarchy", self.scopes.describe_chains());
         }
         add("tenant_at", self.tenant_at.iter().cloned().collect());
         add("scopes_in_scp", self.reads_scp.then(|| "yes".to_owned()).into_iter().collect());
@@ -361,6 +376,7 @@ impl Authorities {
 
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let mut faults = self.hierarchy.faults();
+        faults.extend(self.scopes.chain_faults("scope_hierarchy", "scope", "orders:write > orders:read"));
         for pointer in self.pointers().chain(self.client_at.iter().map(String::as_str)) {
             faults.extend(fault(pointer).map(|problem| Fault::new("authorities", problem)));
         }
@@ -413,6 +429,10 @@ impl Authorities {
         add_scopes(&mut grants.scopes, payload, &payload.scope, "scope")?;
         if self.reads_scp {
             add_scopes(&mut grants.scopes, payload, &payload.scp, "scp")?;
+        }
+        if !self.scopes.is_empty() {
+            let implied: BTreeSet<&str> = grants.scopes.iter().flat_map(|scope| self.scopes.implied(scope)).collect();
+            grants.scopes = implied.into_iter().collect();
         }
         if payload.amr == ListClaim::Wrong {
             return Err(wrong_type("amr is not a list of strings"));

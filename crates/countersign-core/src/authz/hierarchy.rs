@@ -60,15 +60,14 @@ impl Hierarchy {
         self.permissions.get(role).into_iter().flatten().map(String::as_str)
     }
 
+    /// The chains as a list, for fingerprints.
+    pub(crate) fn describe_chains(&self) -> Vec<String> {
+        pairs(&self.below)
+    }
+
     /// Passes the hierarchy to `add` as named lists, for fingerprints.
     pub(crate) fn describe(&self, add: &mut dyn FnMut(&str, Vec<String>)) {
-        let pairs = |map: &BTreeMap<String, BTreeSet<String>>| {
-            let of_role = |(role, below): (&String, &BTreeSet<String>)| -> Vec<String> {
-                below.iter().map(|name| format!("{}:{role} {name}", role.len())).collect()
-            };
-            map.iter().flat_map(of_role).collect()
-        };
-        add("hierarchy", pairs(&self.below));
+        add("hierarchy", self.describe_chains());
         add("role_permissions", pairs(&self.permissions));
         if !self.declared.is_empty() {
             add("known_roles", self.declared.iter().cloned().collect());
@@ -79,16 +78,22 @@ impl Hierarchy {
         self.below.is_empty() && self.permissions.is_empty()
     }
 
-    pub(crate) fn faults(&self) -> Vec<Fault> {
+    /// The faults of the chains, which are those of the setting `field`.
+    pub(crate) fn chain_faults(&self, field: &'static str, noun: &str, example: &str) -> Vec<Fault> {
         let mut faults = Vec::new();
         if self.malformed {
-            faults.push(Fault::new("hierarchy", "a chain is malformed; write it like \"admin > manager > clerk\""));
+            faults.push(Fault::new(field, format!("a chain is malformed; write it like \"{example}\"")));
         }
         let in_cycle =
-            |role: &&String| self.below[*role].iter().any(|below| self.implied(below).contains(role.as_str()));
-        if let Some(role) = self.below.keys().find(in_cycle) {
-            faults.push(Fault::new("hierarchy", format!("role {role} implies itself; break the cycle")));
+            |name: &&String| self.below[*name].iter().any(|below| self.implied(below).contains(name.as_str()));
+        if let Some(name) = self.below.keys().find(in_cycle) {
+            faults.push(Fault::new(field, format!("{noun} {name} implies itself; break the cycle")));
         }
+        faults
+    }
+
+    pub(crate) fn faults(&self) -> Vec<Fault> {
+        let mut faults = self.chain_faults("hierarchy", "role", "admin > manager > clerk");
         if !self.declared.is_empty() {
             faults.extend(unknown("hierarchy", self.named.difference(&self.declared)));
         }
@@ -101,6 +106,13 @@ impl Hierarchy {
         }
         faults
     }
+}
+
+fn pairs(map: &BTreeMap<String, BTreeSet<String>>) -> Vec<String> {
+    let of_name = |(name, below): (&String, &BTreeSet<String>)| -> Vec<String> {
+        below.iter().map(|lower| format!("{}:{name} {lower}", name.len())).collect()
+    };
+    map.iter().flat_map(of_name).collect()
 }
 
 fn unknown<'r>(field: &'static str, roles: impl Iterator<Item = &'r String>) -> Option<Fault> {

@@ -144,6 +144,18 @@ impl VerifyError {
         VerifyError::new(VerifyErrorKind::Suspended, detail).after_signature()
     }
 
+    /// The token was made for another service than `expected`, which a layer found after the policy had accepted the token.
+    ///
+    /// ```
+    /// use countersign_core::error::VerifyError;
+    ///
+    /// assert_eq!(VerifyError::wrong_audience("https://mcp.example.com/mcp").code(), "wrong_audience");
+    /// ```
+    pub fn wrong_audience(expected: &str) -> Self {
+        let detail = format!("aud: expected {expected}, which the policy does not demand; make it the audience");
+        VerifyError::new(VerifyErrorKind::WrongAudience, detail).after_signature()
+    }
+
     /// Marks the error as one of a token whose signature was verified, for a layer that checked it in another way.
     ///
     /// ```

@@ -380,6 +380,24 @@ impl AuthenticateLayerBuilder {
         self
     }
 
+    /// Names the scopes that every request needs in the challenges to callers without a valid token (`scope`, RFC 6750 §3), so
+    /// that they know which to ask for. It demands none: guards do. Default: none.
+    ///
+    /// ```
+    /// use countersign::error::ConfigError;
+    /// use countersign::prelude::*;
+    ///
+    /// fn layer(verifier: Verifier) -> Result<AuthenticateLayer, ConfigError> {
+    ///     AuthenticateLayer::builder(verifier).challenge_scopes(["orders:read"]).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    pub fn challenge_scopes(mut self, scopes: impl IntoIterator<Item = impl Into<String>>) -> Self {
+        let scopes: Vec<String> = scopes.into_iter().map(Into::into).collect();
+        self.responder = self.responder.scopes(&scopes);
+        self
+    }
+
     /// Serves this resource's metadata (RFC 9728) to anyone at its path, and names its address in challenges.
     ///
     /// Metadata without authorization servers lists the issuers that the verifier trusts. The layer must see unknown paths:

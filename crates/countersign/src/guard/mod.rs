@@ -3,6 +3,8 @@
 mod evaluate;
 mod future;
 mod layer;
+#[cfg(feature = "axum")]
+pub(crate) mod operation;
 mod request;
 mod service;
 

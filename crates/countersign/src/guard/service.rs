@@ -4,7 +4,7 @@ use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use countersign_core::authz::{Denial, Requirement};
-use http::{Request, Response};
+use http::{Extensions, HeaderMap, Request, Response, Uri};
 use tower_service::Service;
 
 use super::evaluate::{evaluate, lacks_transactions, warn_of_ignored_token, warn_of_missing_parameters};
@@ -33,6 +33,21 @@ pub(crate) struct Refused {
     pub(crate) is_hidden: bool,
 }
 
+/// The parts of a request that a guard reads.
+#[derive(Clone, Copy)]
+pub(crate) struct Sent<'r> {
+    pub(crate) headers: &'r HeaderMap,
+    pub(crate) uri: &'r Uri,
+    pub(crate) extensions: &'r Extensions,
+}
+
+impl<'r> Sent<'r> {
+    #[inline(always)]
+    fn of<B>(request: &'r Request<B>) -> Self {
+        Sent { headers: request.headers(), uri: request.uri(), extensions: request.extensions() }
+    }
+}
+
 impl<S> Require<S> {
     pub(crate) fn new(inner: S, requirement: Requirement) -> Self {
         let needs_path = requirement.path_parameters().next().is_some();
@@ -44,14 +59,18 @@ impl<S> Require<S> {
     pub(crate) fn refusal<B>(&self, request: &mut Request<B>) -> Option<Refused> {
         let parameters = if self.needs_path { path_parameters(request.extensions_mut()) } else { Vec::new() };
         let refusal = match request.extensions().get::<Authenticated>() {
-            None => Some(refuse_without_layer(request)),
-            Some(caller) if caller.compared.is_empty() => self.evaluate(caller, request, &parameters),
+            None => Some(refuse_without_layer(Sent::of(request))),
+            Some(caller) if caller.compared.is_empty() => {
+                self.evaluate(caller, Sent::of(request), &parameters, Weight::Final)
+            }
             Some(_) => {
                 let changed = changed_parameter(request.extensions_mut());
                 match (request.extensions().get::<Authenticated>(), changed) {
-                    (None, _) => Some(refuse_without_layer(request)),
-                    (Some(caller), Some(parameter)) => Some(self.refuse_parameter(caller, request, &parameter)),
-                    (Some(caller), None) => self.evaluate(caller, request, &parameters),
+                    (None, _) => Some(refuse_without_layer(Sent::of(request))),
+                    (Some(caller), Some(parameter)) => {
+                        Some(self.refuse_parameter(caller, Sent::of(request), &parameter, Weight::Final))
+                    }
+                    (Some(caller), None) => self.evaluate(caller, Sent::of(request), &parameters, Weight::Final),
                 }
             }
         };
@@ -74,7 +93,27 @@ impl<S> Require<S> {
         request: &Request<B>,
         parameters: &[(String, String)],
     ) -> Option<Refused> {
-        self.evaluate(caller, request, parameters)
+        self.evaluate(caller, Sent::of(request), parameters, Weight::Final)
+    }
+
+    /// Evaluates the requirement for a request of which only this is left, as a provisional decision: the answer to the request
+    /// is written elsewhere.
+    #[cfg(feature = "axum")]
+    pub(crate) fn refusal_of_sent(&self, sent: Sent<'_>) -> Option<Refused> {
+        let parameters = match self.needs_path {
+            true => path_parameters(&mut sent.extensions.clone()),
+            false => Vec::new(),
+        };
+        match sent.extensions.get::<Authenticated>() {
+            None => Some(refuse_without_layer(sent)),
+            Some(caller) => self.evaluate(caller, sent, &parameters, Weight::Provisional),
+        }
+    }
+
+    /// The requirement.
+    #[cfg(feature = "axum")]
+    pub(crate) fn requirement(&self) -> &Requirement {
+        &self.requirement
     }
 
     /// Returns whether the requirement names parameters of the path.
@@ -84,18 +123,19 @@ impl<S> Require<S> {
     }
 
     #[inline(always)]
-    fn evaluate<B>(
+    fn evaluate(
         &self,
         caller: &Authenticated,
-        request: &Request<B>,
+        sent: Sent<'_>,
         parameters: &[(String, String)],
+        weight: Weight,
     ) -> Option<Refused> {
         let Authenticated { verified, transaction, context, form, .. } = caller;
         let LayerContext { clock, samples, responder, .. } = &**context;
-        let trail = context.trail(request.extensions());
+        let trail = context.trail(sent.extensions);
         if self.needs_transaction && lacks_transactions(&self.requirement, context) {
             if let Some(trail) = trail {
-                trail.failed(Some(&self.requirement), Weight::Final);
+                trail.failed(Some(&self.requirement), weight);
             }
             return Some(Refused::setup_fault(*form));
         }
@@ -104,14 +144,14 @@ impl<S> Require<S> {
                 let refusal = match self.requirement.may_hide() {
                     true => Refusal::Denied(Denial::NotFound),
                     false => {
-                        warn_of_ignored_token(request.headers(), request.uri(), context);
+                        warn_of_ignored_token(sent.headers, sent.uri, context);
                         Refusal::NoToken
                     }
                 };
                 if let Some(trail) = trail {
-                    trail.refused(&refusal, Some(&self.requirement), None, Weight::Final);
+                    trail.refused(&refusal, Some(&self.requirement), None, weight);
                 }
-                return Some(Refused::new(responder.refuse(&refusal, request.headers(), *form), &refusal));
+                return Some(Refused::new(responder.refuse(&refusal, sent.headers, *form), &refusal));
             }
             self.requirement.count_unmet_in_shadow();
             telemetry::denied_in_shadow(&self.requirement, None, samples, clock.elapsed());
@@ -120,27 +160,27 @@ impl<S> Require<S> {
             }
             return None;
         };
-        let facts = HttpFacts { parameters, headers: request.headers(), uri: request.uri() };
+        let facts = HttpFacts { parameters, headers: sent.headers, uri: sent.uri };
         if self.needs_path
             && let Some(parameter) = facts.repeated(self.requirement.path_parameters())
         {
-            return Some(self.refuse_parameter(caller, request, parameter));
+            return Some(self.refuse_parameter(caller, sent, parameter, weight));
         }
         let identity = (&**verified, transaction.as_ref());
-        let denied = evaluate(&self.requirement, identity, context, &facts, trail, Weight::Final).err()?;
-        warn_of_missing_parameters(&self.requirement, &facts, request.uri().path(), context);
-        let mut refused = Refused::new(responder.refuse(&denied.refusal, request.headers(), *form), &denied.refusal);
+        let denied = evaluate(&self.requirement, identity, context, &facts, trail, weight).err()?;
+        warn_of_missing_parameters(&self.requirement, &facts, sent.uri.path(), context);
+        let mut refused = Refused::new(responder.refuse(&denied.refusal, sent.headers, *form), &denied.refusal);
         denied.explain_in(&mut refused.answer);
         Some(refused)
     }
 
     /// The answer to a path parameter that two routers read differently, or that occurs twice.
     #[cold]
-    fn refuse_parameter<B>(&self, caller: &Authenticated, request: &Request<B>, parameter: &str) -> Refused {
+    fn refuse_parameter(&self, caller: &Authenticated, sent: Sent<'_>, parameter: &str, weight: Weight) -> Refused {
         let LayerContext { clock, samples, .. } = &*caller.context;
-        telemetry::repeated_parameter(request.uri().path(), parameter, samples, clock.elapsed());
-        if let Some(trail) = caller.context.trail(request.extensions()) {
-            trail.failed(Some(&self.requirement), Weight::Final);
+        telemetry::repeated_parameter(sent.uri.path(), parameter, samples, clock.elapsed());
+        if let Some(trail) = caller.context.trail(sent.extensions) {
+            trail.failed(Some(&self.requirement), weight);
         }
         Refused::setup_fault(caller.form)
     }
@@ -158,9 +198,9 @@ impl Refused {
 
 /// The answer to a request that passed no layer.
 #[cold]
-fn refuse_without_layer<B>(request: &Request<B>) -> Refused {
-    telemetry::missing_layer(request.uri().path(), telemetry::ADD_THE_LAYER);
-    Refused::setup_fault(AnswerForm::from_extensions(request.extensions()))
+fn refuse_without_layer(sent: Sent<'_>) -> Refused {
+    telemetry::missing_layer(sent.uri.path(), telemetry::ADD_THE_LAYER);
+    Refused::setup_fault(AnswerForm::from_extensions(sent.extensions))
 }
 
 impl<S, ReqBody, ResBody> Service<Request<ReqBody>> for Require<S>

@@ -28,6 +28,8 @@ pub(super) struct Offer<'o> {
     pub(super) resource_metadata: Option<&'o str>,
     /// The algorithms of proofs, if the scheme `DPoP` is taken.
     pub(super) dpop: Option<&'o str>,
+    /// The scopes that every request needs, with spaces between them.
+    pub(super) scopes: Option<&'o str>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -73,6 +75,11 @@ fn challenge(refusal: &Refusal, offer: &Offer<'_>, scheme: Scheme, names_error: 
         add(HEADER, "Txn-Token"); // the caller's own token is fine: another one would not help
     }
     match refusal {
+        Refusal::NoToken | Refusal::Token(_) => {
+            if let Some(scopes) = offer.scopes {
+                add("scope", scopes);
+            }
+        }
         Refusal::Denied(Denial::Scopes(scopes)) => add("scope", &scopes.join(" ")),
         Refusal::Denied(Denial::StepUp { max_age, acr_values }) => {
             if !acr_values.is_empty() {

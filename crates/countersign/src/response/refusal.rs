@@ -17,6 +17,9 @@ pub(crate) enum Refusal {
     NoToken,
     /// Several credentials, or malformed ones: 400.
     InvalidRequest,
+    /// The headers of the request do not tell which operation it asks for: 400.
+    #[cfg(feature = "axum")]
+    UnclearOperation,
     /// A token that was refused (401) or cannot be verified now (503).
     Token(VerifyError),
     /// A proof of possession that was refused (401) or cannot be checked now (503), with the nonce for the next one.
@@ -47,6 +50,8 @@ impl Refusal {
         match self {
             Refusal::NoToken => StatusCode::UNAUTHORIZED,
             Refusal::InvalidRequest | Refusal::MalformedTransaction => StatusCode::BAD_REQUEST,
+            #[cfg(feature = "axum")]
+            Refusal::UnclearOperation => StatusCode::BAD_REQUEST,
             Refusal::NoTransaction => StatusCode::FORBIDDEN,
             Refusal::Token(error) | Refusal::Transaction(error) if error.is_unavailable() => {
                 StatusCode::SERVICE_UNAVAILABLE
@@ -73,6 +78,8 @@ impl Refusal {
         match self {
             Refusal::NoToken => "no_token",
             Refusal::InvalidRequest => "invalid_request",
+            #[cfg(feature = "axum")]
+            Refusal::UnclearOperation => "operation_unclear",
             Refusal::Token(error) => match error.kind() {
                 Kind::KeysUnavailable => "keys_unavailable",
                 Kind::IntrospectionUnavailable => "introspection_unavailable",
@@ -122,6 +129,7 @@ impl Refusal {
         match self.code() {
             "no_token" => "authentication is required",
             "invalid_request" => "exactly one well-formed bearer token is required",
+            "operation_unclear" => "the headers of the request do not tell which operation it asks for",
             "token_expired" => "the token has expired",
             "token_not_yet_valid" => "the token is not yet valid",
             "transaction_token_invalid" => "the transaction token is invalid",
@@ -182,6 +190,8 @@ impl Refusal {
             #[cfg(all(feature = "axum", feature = "outbound"))]
             Refusal::CallerExpired => Some("invalid_token"),
             Refusal::InvalidRequest | Refusal::MalformedTransaction => Some("invalid_request"),
+            #[cfg(feature = "axum")]
+            Refusal::UnclearOperation => Some("invalid_request"),
             Refusal::Token(error) | Refusal::Transaction(error) => (!error.is_unavailable()).then_some("invalid_token"),
             Refusal::Denied(Denial::Scopes(_)) => Some("insufficient_scope"),
             Refusal::Denied(Denial::StepUp { .. }) => Some("insufficient_user_authentication"),

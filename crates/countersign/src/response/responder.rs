@@ -34,6 +34,8 @@ pub(crate) struct Responder {
     resource_metadata_url: Option<String>,
     /// The algorithms of proofs, if the scheme `DPoP` is taken.
     dpop: Option<String>,
+    /// The scopes that every request needs, with spaces between them.
+    scopes: Option<String>,
     detail: Detail,
     renderer: Option<Renderer>,
     not_found: Option<NotFound>,
@@ -55,6 +57,7 @@ impl Default for Responder {
             realm: "api".into(),
             resource_metadata_url: None,
             dpop: None,
+            scopes: None,
             detail: Detail::default(),
             renderer: None,
             not_found: None,
@@ -74,6 +77,11 @@ impl Responder {
     /// Offers the scheme `DPoP`, with proofs of these algorithms.
     pub(crate) fn dpop(self, algorithms: String) -> Self {
         Responder { dpop: Some(algorithms), ..self }
+    }
+
+    /// Names scopes in challenges to callers without a valid token; none if there is none.
+    pub(crate) fn scopes(self, scopes: &[String]) -> Self {
+        Responder { scopes: (!scopes.is_empty()).then(|| scopes.join(" ")), ..self }
     }
 
     pub(crate) fn detail(self, detail: Detail) -> Self {
@@ -102,7 +110,11 @@ impl Responder {
     /// The settings that a challenge cannot hold; they are refused rather than left out silently.
     pub(crate) fn faults(&self) -> Vec<Fault> {
         let problem = "a challenge holds only printable ASCII without quotes and backslashes, and it must not be empty";
-        let settings = [("realm", Some(&self.realm)), ("resource_metadata_url", self.resource_metadata_url.as_ref())];
+        let settings = [
+            ("realm", Some(&self.realm)),
+            ("resource_metadata_url", self.resource_metadata_url.as_ref()),
+            ("challenge_scopes", self.scopes.as_ref()),
+        ];
         let faulty = settings.into_iter().filter(|(_, text)| text.is_some_and(|text| !is_quotable(text)));
         faulty.map(|(field, _)| Fault::new(field, problem)).collect()
     }
@@ -117,6 +129,7 @@ impl Responder {
             realm: &self.realm,
             resource_metadata: self.resource_metadata_url.as_deref(),
             dpop: self.dpop.as_deref(),
+            scopes: self.scopes.as_deref(),
         };
         let challenges = challenges(refusal, &offer, sent_dpop(request));
         let mut response = match form {

@@ -72,7 +72,12 @@ fn all_met(all: &[Requirement], facts: &Facts<'_>) -> Verdict {
     let verdict = in_force.fold(Verdict::Neutral, |verdict, part| verdict.and(part.evaluate(facts)));
     match verdict {
         Verdict::Unmet(Denial::Scopes(missing)) => {
-            let mut required: Vec<String> = all.iter().filter_map(Requirement::scope).map(str::to_owned).collect();
+            let mut required: Vec<String> = Vec::new();
+            for scope in all.iter().flat_map(Requirement::required_scopes) {
+                if !required.iter().any(|named| named == scope) {
+                    required.push(scope.to_owned());
+                }
+            }
             required.extend(missing.into_iter().filter(|scope| !required.contains(scope)).collect::<Vec<_>>());
             Verdict::Unmet(Denial::Scopes(required))
         }

@@ -282,11 +282,7 @@ impl Requirement {
     /// assert_eq!(requirement.required_scopes().collect::<Vec<_>>(), ["orders:write"]);
     /// ```
     pub fn required_scopes(&self) -> impl Iterator<Item = &str> {
-        let parts = match self.rule() {
-            Some(Rule::All(all)) => all.as_slice(),
-            _ => std::slice::from_ref(self),
-        };
-        parts.iter().filter_map(Requirement::scope)
+        self.parts_within(|rule| matches!(rule, Rule::All(_))).filter_map(Requirement::scope)
     }
 
     /// The scope, if the requirement is one scope.
@@ -304,9 +300,16 @@ impl Requirement {
         self.condition()?.login()
     }
 
-    /// Every scope in force that it names, each once.
-    #[cfg(test)]
-    pub(crate) fn named_scopes(&self) -> Vec<&str> {
+    /// Every scope in force that it names, each once, also if it is one of several alternatives: for the metadata of a resource.
+    ///
+    /// ```
+    /// use countersign_core::authz::{role, scope};
+    ///
+    /// let requirement = scope("orders:write").and(role("clerk").or(scope("orders:admin")));
+    /// assert_eq!(requirement.named_scopes(), ["orders:write", "orders:admin"]);
+    /// ```
+    #[must_use]
+    pub fn named_scopes(&self) -> Vec<&str> {
         let mut names = Vec::new();
         for part in self.parts_in_force() {
             names.extend(part.scope().filter(|name| !names.contains(name)).into_iter().collect::<Vec<_>>());

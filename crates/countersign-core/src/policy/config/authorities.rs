@@ -58,6 +58,9 @@ pub struct AuthoritiesConfig {
     /// Chains of roles, most privileged first: `admin > manager > clerk`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub hierarchy: Vec<String>,
+    /// Chains of scopes, broadest first: `orders:write > orders:read`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scope_hierarchy: Vec<String>,
     /// The permissions granted to each role.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub role_permissions: BTreeMap<String, Vec<String>>,
@@ -79,6 +82,7 @@ impl AuthoritiesConfig {
             authorities = authorities.names_of(issuer);
         }
         authorities = self.hierarchy.iter().fold(authorities, Authorities::hierarchy);
+        authorities = self.scope_hierarchy.iter().fold(authorities, Authorities::scope_hierarchy);
         for (role, permissions) in &self.role_permissions {
             authorities =
                 permissions.iter().fold(authorities, |authorities, name| authorities.role_permission(role, name));

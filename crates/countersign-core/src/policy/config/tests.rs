@@ -214,6 +214,7 @@ fn fingerprints_tell_policies_apart_and_not_their_spelling() {
         r#""authorities":{"known_roles":["a"]}"#,
         r#""authorities":{"scopes_in_scp":true}"#,
         r#""authorities":{"hierarchy":["a > b"]}"#,
+        r#""authorities":{"scope_hierarchy":["a > b"]}"#,
         r#""authorities":{"role_permissions":{"a":["b"]}}"#,
         r#""danger_any_audience":true"#,
         r#""danger_plain_http":true"#,
@@ -239,6 +240,9 @@ fn senseless_authorities_and_reservations_name_their_field() {
     for (authorities, rest, expected) in [
         (r#"{"hierarchy":["a > b","b > a"]}"#, "", "hierarchy"),
         (r#"{"known_roles":["a"],"hierarchy":["a > b"]}"#, "", "hierarchy"),
+        (r#"{"scope_hierarchy":["a > b","b > a"]}"#, "", "scope_hierarchy"),
+        (r#"{"scope_hierarchy":["a > > b"]}"#, "", "scope_hierarchy"),
+        (r#"{"known_roles":["a"],"scope_hierarchy":["c > b"]}"#, "", "none"),
         (r#"{"hierarchy":["a > b"],"role_permissions":{"c":["p"]}}"#, "", "role_permissions"),
         (r#"{"tenant":"../a"}"#, "", "tenant"),
         (r#"{"tenant":"a","tenant_at":"/t"}"#, "", "tenant"),
