@@ -297,7 +297,7 @@ const OF_LOGIN: &[Case] = &[
 ];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn s12_01_s12_02_each_fault_has_its_code_and_its_cure() {
+async fn s12_01_s12_02_each_fault_has_its_code_and_its_remedy() {
     // Each case runs the command, so elsewhere than in CI only some are tried.
     let step = repeats(5, 1);
     let cases = [OF_ENDPOINT, OF_DOCUMENT, OF_LOGIN].concat();
@@ -307,7 +307,7 @@ async fn s12_01_s12_02_each_fault_has_its_code_and_its_cure() {
         assert_eq!(found, code, "case {number}, {name}: {report}");
         assert!(codes(&report, level).contains(&name), "case {number}, {level} {name}: {report}");
         for finding in report["findings"].as_array().expect("a list") {
-            assert_eq!(finding["cure"].is_string(), finding["level"] != "ok", "{finding}");
+            assert_eq!(finding["remedy"].is_string(), finding["level"] != "ok", "{finding}");
         }
     }
 }

@@ -71,7 +71,7 @@ async fn metadata(endpoint: &Endpoint<'_>, issuer: &Url, found: &mut Findings) -
     None
 }
 
-/// What the login of a user needs.
+/// Notes what the login of a user lacks.
 fn login(metadata: &Value, issuer: &str, found: &mut Findings) {
     let issuer = output::word(issuer);
     let methods = strings(&metadata["code_challenge_methods_supported"]).unwrap_or_default();

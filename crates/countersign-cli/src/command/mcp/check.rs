@@ -91,7 +91,7 @@ impl Arguments {
 
 fn as_json(url: &str, found: &Findings) -> Value {
     let findings = found.list.iter().map(|finding| {
-        json!({ "level": finding.level.word(), "code": finding.code, "text": finding.text, "cure": finding.cure })
+        json!({ "level": finding.level.word(), "code": finding.code, "text": finding.text, "remedy": finding.remedy })
     });
     json!({
         "url": url,
@@ -106,8 +106,8 @@ fn print(found: &Findings) -> Result<(), Failure> {
     for finding in &found.list {
         let mark = toned(finding.level.tone(), &format!("{:<7}", finding.level.word()));
         output::line(&format!("{mark} {:<21} {}", finding.code, finding.text))?;
-        if let Some(cure) = &finding.cure {
-            output::line(&format!("{:29} to do: {cure}", ""))?;
+        if let Some(remedy) = &finding.remedy {
+            output::line(&format!("{:29} to do: {remedy}", ""))?;
         }
     }
     Ok(())

@@ -62,21 +62,21 @@ async fn probe(endpoint: &Endpoint<'_>, inserted: &Url, found: &mut Findings) ->
 
 fn read(endpoint: &Endpoint<'_>, address: &Url, answer: &Fetched, found: &mut Findings) -> Option<Document> {
     found.metadata = Some(address.to_string());
-    let cure = "serve the document to everybody, as application/json";
+    let remedy = "serve the document to everybody, as application/json";
     if answer.status != 200 {
-        found.fault("metadata", format!("{address}: {}", answer.status_text()), cure);
+        found.fault("metadata", format!("{address}: {}", answer.status_text()), remedy);
         return None;
     }
     let json = serde_json::from_slice::<Value>(&answer.body).ok().filter(|json| json.is_object() && !answer.is_cut);
     let Some(json) = json else {
         let form = unexpected_form(&answer.headers, &answer.body).unwrap_or("not one JSON object of at most 256 KiB");
-        found.fault("metadata", format!("{address}: {form}"), cure);
+        found.fault("metadata", format!("{address}: {form}"), remedy);
         return None;
     };
     if !answer.header("content-type").unwrap_or_default().starts_with("application/json") {
         let text =
             format!("{} is the type of the metadata", output::quoted(answer.header("content-type").unwrap_or("")));
-        found.warning("metadata_type", text, cure);
+        found.warning("metadata_type", text, remedy);
     }
     found.ok("metadata", address.as_str());
     resource(endpoint, &json, found);
@@ -87,20 +87,20 @@ fn read(endpoint: &Endpoint<'_>, address: &Url, answer: &Fetched, found: &mut Fi
 /// The identifier must be the address: tokens are requested for it.
 fn resource(endpoint: &Endpoint<'_>, json: &Value, found: &mut Findings) {
     let url = &endpoint.url;
-    let cure = format!("set the resource identifier {url}, and let clients call exactly that");
+    let remedy = format!("set the resource identifier {url}, and let clients call exactly that");
     let Some(resource) = json["resource"].as_str() else {
-        return found.fault("resource", "the metadata has no resource", cure);
+        return found.fault("resource", "the metadata has no resource", remedy);
     };
     match Url::parse(resource) {
         Ok(named) if named == *url => found.ok("resource", output::word(resource)),
         Ok(named) if named.origin() == url.origin() && is_below(url.path(), named.path()) => {
             let text =
                 format!("{} is wider than {url}: a token for it opens every server below", output::word(resource));
-            found.warning("resource", text, cure);
+            found.warning("resource", text, remedy);
         }
         _ => {
             let text = format!("{} is not the address {url}: clients refuse it", output::word(resource));
-            found.fault("resource", text, cure);
+            found.fault("resource", text, remedy);
         }
     }
 }
@@ -108,8 +108,8 @@ fn resource(endpoint: &Endpoint<'_>, json: &Value, found: &mut Findings) {
 fn lists(json: &Value, found: &mut Findings) {
     match strings(&json["scopes_supported"]) {
         None => {
-            let cure = "list the scopes that basic use needs";
-            found.warning("scopes_supported", "the metadata has no scopes_supported", cure);
+            let remedy = "list the scopes that basic use needs";
+            found.warning("scopes_supported", "the metadata has no scopes_supported", remedy);
         }
         Some(scopes) => {
             found.ok("scopes_supported", listed(&scopes));

@@ -93,13 +93,13 @@ impl Endpoint<'_> {
                 let parameters = challenge_parameters(&answer.headers, "Bearer");
                 let reason = of(&parameters, "error_description").or_else(|| of(&parameters, "error"));
                 let reason = reason.map(|reason| format!(": {}", output::quoted(&reason))).unwrap_or_default();
-                let cure = "countersign verify with the policy of the server prints every check";
-                found.fault("token_refused", format!("401 with the token{reason}"), cure);
+                let remedy = "countersign verify with the policy of the server prints every check";
+                found.fault("token_refused", format!("401 with the token{reason}"), remedy);
             }
             403 => forbidden(&answer, "the token", found),
             500.. => {
-                let cure = "503: the server cannot fetch the keys (countersign keys check); else see its log";
-                found.fault("status", format!("{} with the token", answer.status_text()), cure);
+                let remedy = "503: the server cannot fetch the keys (countersign keys check); else see its log";
+                found.fault("status", format!("{} with the token", answer.status_text()), remedy);
             }
             _ => found.ok("token", format!("{} with the token", answer.status_text())),
         }
@@ -129,7 +129,7 @@ impl Endpoint<'_> {
             401 => {} // is a finding already
             _ => {
                 let text = format!(
-                    "{} for the headers of {}: by them alone it is not refused; the server may refuse its call",
+                    "{} for the headers of {}: with them it is not refused; the server may refuse its call",
                     answer.status_text(),
                     output::word(tool)
                 );
@@ -153,9 +153,9 @@ impl Endpoint<'_> {
             return found.ok("audience", format!("the token is for {}", self.url));
         }
         let named = if audiences.is_empty() { "nothing".to_owned() } else { listed(&audiences) };
-        let cure = "let the authorization server put the requested resource (RFC 8707) into aud: the guide for MCP servers \
+        let remedy = "let the authorization server put the requested resource (RFC 8707) into aud: the guide for MCP servers \
                     shows how";
-        found.fault("audience", format!("the token is for {named}, not for {}", self.url), cure);
+        found.fault("audience", format!("the token is for {named}, not for {}", self.url), remedy);
     }
 
     async fn initialize(&self, token: Option<&Secret<String>>) -> Result<Fetched, String> {
@@ -188,8 +188,8 @@ fn note_challenge(answer: &Fetched, parameters: &[(String, String)], found: &mut
     if parameters.is_empty() {
         let sent = answer.header("www-authenticate").map_or_else(|| "nothing".to_owned(), output::quoted);
         let text = format!("no challenge of the scheme Bearer with parameters, but {sent}");
-        let cure = "answer WWW-Authenticate: Bearer resource_metadata=\"…\", scope=\"…\"";
-        return found.fault("challenge", text, cure);
+        let remedy = "answer WWW-Authenticate: Bearer resource_metadata=\"…\", scope=\"…\"";
+        return found.fault("challenge", text, remedy);
     }
     if of(parameters, "resource_metadata").is_none() {
         let text = "the challenge names no resource_metadata: clients of revision 2025-06-18 look nowhere else";

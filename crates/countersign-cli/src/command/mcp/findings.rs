@@ -1,4 +1,4 @@
-//! Findings about a server, each fault with its cure.
+//! Findings about a server, each fault with its remedy.
 
 use reqwest::Url;
 
@@ -27,7 +27,7 @@ pub(super) struct Finding {
     pub(super) level: Level,
     pub(super) code: &'static str,
     pub(super) text: String,
-    pub(super) cure: Option<String>,
+    pub(super) remedy: Option<String>,
 }
 
 impl Findings {
@@ -35,19 +35,19 @@ impl Findings {
         self.note(Level::Ok, code, text.into(), None);
     }
 
-    pub(super) fn warning(&mut self, code: &'static str, text: impl Into<String>, cure: impl Into<String>) {
-        self.note(Level::Warning, code, text.into(), Some(cure.into()));
+    pub(super) fn warning(&mut self, code: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
+        self.note(Level::Warning, code, text.into(), Some(remedy.into()));
     }
 
-    pub(super) fn fault(&mut self, code: &'static str, text: impl Into<String>, cure: impl Into<String>) {
-        self.note(Level::Fault, code, text.into(), Some(cure.into()));
+    pub(super) fn fault(&mut self, code: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
+        self.note(Level::Fault, code, text.into(), Some(remedy.into()));
     }
 
     /// A missing answer, which decides nothing.
     pub(super) fn unreachable(&mut self, address: &Url, problem: &str) {
         self.is_unreachable = true;
-        let cure = "start the server, or correct the address; --roots and --proxy are for private networks";
-        self.fault("unreachable", format!("{address}: {problem}"), cure);
+        let remedy = "start the server, or correct the address; --roots and --proxy are for private networks";
+        self.fault("unreachable", format!("{address}: {problem}"), remedy);
     }
 
     /// Notes `offline_access` among these scopes.
@@ -76,9 +76,9 @@ impl Findings {
         }
     }
 
-    fn note(&mut self, level: Level, code: &'static str, text: String, cure: Option<String>) {
-        let (text, cure) = (output::safe(&text), cure.map(|cure| output::safe(&cure)));
-        self.list.push(Finding { level, code, text, cure });
+    fn note(&mut self, level: Level, code: &'static str, text: String, remedy: Option<String>) {
+        let (text, remedy) = (output::safe(&text), remedy.map(|remedy| output::safe(&remedy)));
+        self.list.push(Finding { level, code, text, remedy });
     }
 }
 
