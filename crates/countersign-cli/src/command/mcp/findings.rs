@@ -31,16 +31,16 @@ pub(super) struct Finding {
 }
 
 impl Findings {
-    pub(super) fn ok(&mut self, code: &'static str, text: impl Into<String>) {
-        self.note(Level::Ok, code, text.into(), None);
+    pub(super) fn ok(&mut self, code: &'static str, text: impl AsRef<str>) {
+        self.note(Level::Ok, code, text.as_ref(), None);
     }
 
-    pub(super) fn warning(&mut self, code: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
-        self.note(Level::Warning, code, text.into(), Some(remedy.into()));
+    pub(super) fn warning(&mut self, code: &'static str, text: impl AsRef<str>, remedy: impl AsRef<str>) {
+        self.note(Level::Warning, code, text.as_ref(), Some(remedy.as_ref()));
     }
 
-    pub(super) fn fault(&mut self, code: &'static str, text: impl Into<String>, remedy: impl Into<String>) {
-        self.note(Level::Fault, code, text.into(), Some(remedy.into()));
+    pub(super) fn fault(&mut self, code: &'static str, text: impl AsRef<str>, remedy: impl AsRef<str>) {
+        self.note(Level::Fault, code, text.as_ref(), Some(remedy.as_ref()));
     }
 
     /// A missing answer, which decides nothing.
@@ -76,9 +76,8 @@ impl Findings {
         }
     }
 
-    fn note(&mut self, level: Level, code: &'static str, text: String, remedy: Option<String>) {
-        let (text, remedy) = (output::safe(&text), remedy.map(|remedy| output::safe(&remedy)));
-        self.list.push(Finding { level, code, text, remedy });
+    fn note(&mut self, level: Level, code: &'static str, text: &str, remedy: Option<&str>) {
+        self.list.push(Finding { level, code, text: output::safe(text), remedy: remedy.map(output::safe) });
     }
 }
 
