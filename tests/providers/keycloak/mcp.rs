@@ -21,7 +21,7 @@ async fn set_up(server: &Keycloak, url: &str) {
 async fn s12_01_s12_02_s12_03_s12_04_clients_log_in_at_keycloak_and_grant_more_when_a_tool_needs_it() {
     let server = keycloak().await;
     let issuer = server.issuer("tools");
-    let (_service, url) = serve(|url| Preset::KEYCLOAK_REALM.issuer(&issuer).audience(url).into()).await;
+    let (_service, url) = serve(|url| Preset::KEYCLOAK_REALM.issuer(&issuer).audience(url)).await;
     set_up(&server, &url).await;
     for revision in revisions() {
         let user = json!({
