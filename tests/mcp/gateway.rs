@@ -1,5 +1,6 @@
 //! A server of another SDK behind the gateway, set up by the words of the guide.
 
+use axum::Router;
 use countersign_gateway::{ForwardAuth, Gateway, GatewayConfig, TrustedPeers};
 use countersign_tests::guide::Guide;
 use countersign_tests::http::Service;
@@ -42,7 +43,7 @@ async fn edge(login: &LoginServer, server: &Running) -> Edge {
     let rules = Gateway::new(config.rules(layer, &policy).expect("rules"));
     let checks = ForwardAuth::new(rules, config.edge).trusted_peers(TrustedPeers::loopback());
     let url = format!("http://127.0.0.1:{}/mcp", proxy.port);
-    Edge { _gateway: Service::on_with_peers(listener, checks.router()), proxy, url }
+    Edge { _gateway: Service::on_with_peers(listener, Router::new().fallback_service(checks)), proxy, url }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
