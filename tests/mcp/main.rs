@@ -1,12 +1,16 @@
-//! MCP servers (S12), over HTTP by hand and by the client of rmcp.
+//! MCP servers (S12), over HTTP by hand, by the clients of rmcp and of the TypeScript SDKs, and behind the gateway.
 
 mod app;
 mod challenges;
 mod clients;
+mod foreign;
+mod gateway;
 mod inside;
 mod lists;
 mod metadata;
 mod operations;
 mod outbound;
 mod plain;
+mod rust_login;
 mod sessions;
+mod typescript;

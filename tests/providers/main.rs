@@ -10,6 +10,9 @@ mod hydra;
 mod keycloak;
 mod kubernetes;
 mod load;
+#[path = "../mcp/foreign.rs"]
+#[allow(dead_code, reason = "other tests use the rest")]
+mod mcp;
 mod outage;
 mod proxies;
 mod recorded;

@@ -70,8 +70,8 @@ mod waits;
 #[cfg(feature = "config")]
 pub use config::WatchedGateway;
 pub use config::{
-    ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig, IdentityConfig,
-    LimitsConfig, ListenAddress, MetricsConfig, MintConfig, SwapConfig, SwapTransactionConfig,
+    ApiKeysConfig, AuditConfig, ChallengeConfig, CookieConfig, DpopConfig, EmbeddedIssuerConfig, GatewayConfig,
+    IdentityConfig, LimitsConfig, ListenAddress, MetricsConfig, MintConfig, SwapConfig, SwapTransactionConfig,
 };
 pub use decide::{Decide, DecideLayer};
 pub use decision::{EdgeDecision, RequestChanges};

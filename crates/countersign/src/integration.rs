@@ -11,6 +11,8 @@ pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_afte
 pub use crate::file::{read_text, replace_file};
 #[cfg(feature = "axum")]
 pub use crate::guard::operation::{OperationGuard, refuse_other_audience, refuse_unclear_operation};
+#[cfg(feature = "outbound")]
+pub use crate::outbound::challenge::challenge_parameters;
 pub use crate::proof::replay_counts::ReplayCounts;
 pub use crate::telemetry::Sampler;
 pub use countersign_core::integration::{is_visible, message_without_values, visible_text};

@@ -7,6 +7,7 @@ mod database;
 mod dpop;
 mod federation;
 mod introspection;
+mod mcp;
 mod outage;
 mod rotation;
 mod server;

@@ -69,8 +69,8 @@ impl Keycloak {
         format!("{}/realms/shop", self.https_address)
     }
 
-    /// Does what the guide's calls of `kcadm.sh` do, and adds the user `ann`, who is a manager, and the realm `other`.
-    pub async fn set_up(&self, guide: &Guide) {
+    /// Does what the guide's calls of `kcadm.sh create` do, with files in which these places are replaced.
+    pub async fn create(&self, guide: &Guide, placed: impl Fn(&str) -> String) -> usize {
         let mut calls = 0;
         for words in guide.commands("kcadm.sh create ") {
             let path = match words[1..] {
@@ -80,7 +80,7 @@ impl Keycloak {
             let mut body = json!({});
             let file = words.iter().position(|word| *word == "-f").map(|at| guide.file(words[at + 1]));
             if let Some(file) = file {
-                body = serde_json::from_str(file).expect("JSON");
+                body = serde_json::from_str(&placed(file)).expect("JSON");
             }
             for (name, value) in words.iter().filter_map(|word| word.split_once('=')) {
                 body[name] = serde_json::from_str(value).unwrap_or_else(|_| json!(value));
@@ -88,19 +88,30 @@ impl Keycloak {
             self.post(&path, &body).await;
             calls += 1;
         }
+        calls
+    }
+
+    /// Does what the guide says, and adds the user `ann`, who is a manager, and the realm `other`.
+    pub async fn set_up(&self, guide: &Guide) {
+        let calls = self.create(guide, str::to_owned).await;
         assert!(calls > 5, "the guide has {calls} calls");
-        let ann = json!({
-            "username": "ann", "enabled": true, "email": "ann@shop.test", "emailVerified": true, "firstName": "Ann",
-            "lastName": "Example", "credentials": [{ "type": "password", "value": "ann" }],
-        });
-        self.post("shop/users", &ann).await;
-        let user = self.get("shop/users?username=ann").await[0]["id"].as_str().expect("an id").to_owned();
-        let role = self.get("shop/roles/manager").await;
-        self.post(&format!("shop/users/{user}/role-mappings/realm"), &json!([role])).await;
+        self.add_manager("shop").await;
         self.post("", &json!({ "realm": "other", "enabled": true })).await;
         let mut client: Value = serde_json::from_str(guide.file("billing.json")).expect("JSON");
         client["optionalClientScopes"] = json!([]);
         self.post("other/clients", &client).await;
+    }
+
+    /// Adds the user `ann` to a realm, with the role `manager`. Her password is her name.
+    pub async fn add_manager(&self, realm: &str) {
+        let ann = json!({
+            "username": "ann", "enabled": true, "email": "ann@shop.test", "emailVerified": true, "firstName": "Ann",
+            "lastName": "Example", "credentials": [{ "type": "password", "value": "ann" }],
+        });
+        self.post(&format!("{realm}/users"), &ann).await;
+        let user = self.get(&format!("{realm}/users?username=ann")).await[0]["id"].as_str().expect("an id").to_owned();
+        let role = self.get(&format!("{realm}/roles/manager")).await;
+        self.post(&format!("{realm}/users/{user}/role-mappings/realm"), &json!([role])).await;
     }
 
     /// A new signing key, which takes the place of the current one at once. `priority` grows with each.

@@ -14,6 +14,8 @@ mod issuer;
 mod jwks;
 mod keygen;
 mod keys;
+mod level;
+mod mcp;
 mod mint;
 mod plane;
 mod policy;
@@ -55,6 +57,8 @@ pub(crate) enum Command {
     Revoke(issuer::Revoke),
     /// Check or watch the keys that an issuer publishes
     Keys(keys::Arguments),
+    /// Check a server of the Model Context Protocol as its clients see it
+    Mcp(mcp::Arguments),
     /// Get a token as a service does: client credentials or token exchange
     Token(token::Arguments),
     /// Show who called whom in one transaction, from the audit lines of several services
@@ -101,6 +105,7 @@ impl Command {
             Command::Rotate(arguments) => arguments.run(),
             Command::Revoke(arguments) => arguments.run(),
             Command::Keys(arguments) => arguments.run(),
+            Command::Mcp(arguments) => arguments.run(),
             Command::Token(arguments) => arguments.run(),
             Command::Trace(arguments) => arguments.run(),
             Command::Hash(arguments) => arguments.run(),

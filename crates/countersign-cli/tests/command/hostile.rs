@@ -58,6 +58,10 @@ async fn provider() -> String {
     let issuer = json!({ "issuer": EVIL, "jwks_uri": format!("{address}/keys"), EVIL: EVIL });
     let elsewhere = json!({ "issuer": EVIL, "jwks_uri": EVIL, "token_endpoint": EVIL });
     let refused = json!({ "error": EVIL, "error_description": EVIL, EVIL: EVIL });
+    let resource = json!({
+        "resource": EVIL, "authorization_servers": [EVIL, format!("{address}/elsewhere"), address], "scopes_supported": [EVIL],
+        "bearer_methods_supported": [EVIL], EVIL: EVIL,
+    });
     let answer = |status: StatusCode, body: Value| any(move || async move { (status, Json(body)) });
     let router = Router::new()
         .route("/.well-known/openid-configuration", answer(StatusCode::OK, issuer))
@@ -73,6 +77,14 @@ async fn provider() -> String {
                 (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
             }),
         )
+        .route(
+            "/mcp",
+            any(|| async {
+                let challenge = r#"Bearer error="x' FORGED", scope="a,b 'FORGED fault", error_description="FORGED""#;
+                (StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, challenge)])
+            }),
+        )
+        .route("/.well-known/oauth-protected-resource/mcp", answer(StatusCode::OK, resource))
         .route("/granted", answer(StatusCode::OK, json!({ "access_token": EVIL, "token_type": EVIL, "scope": EVIL })))
         .route(
             "/scoped",
@@ -298,6 +310,17 @@ fn all_commands(address: &str) {
         check(&["keys", "check", "--json", &url], "");
         check(&["keys", "watch", "--count", "1", &url], "");
         check(&["keys", "watch", "--count", "1", "--json", &url], "");
+    }
+    for path in ["/mcp", "/orders", "/text", "/refused"] {
+        let url = format!("{address}{path}");
+        for more in [&[][..], &["--json"], &["--token-env", "COUNTERSIGN_CLIENT_SECRET"]] {
+            let report = check(&[&["mcp", "check", &url], more].concat(), "");
+            assert!(
+                path != "/mcp" || report.stdout.contains("FORGED"),
+                "the hostile metadata was read: {}",
+                report.stdout
+            );
+        }
     }
     for endpoint in ["/refused", "/granted", "/scoped", "/text", "/nothing"] {
         let url = format!("{address}{endpoint}");

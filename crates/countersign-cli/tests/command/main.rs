@@ -18,6 +18,7 @@ mod gateway_issuer;
 mod hostile;
 mod introspection;
 mod issuer;
+mod mcp;
 mod mint;
 mod network;
 mod plane;

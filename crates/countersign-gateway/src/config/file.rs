@@ -21,7 +21,7 @@ use serde_json::Value;
 use super::embedded::{Embedded, EmbeddedIssuerConfig};
 use super::limits::{LimitsConfig, MetricsConfig};
 use super::listen::ListenAddress;
-use super::parts::{ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
+use super::parts::{ApiKeysConfig, AuditConfig, ChallengeConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig};
 use super::text::read;
 use crate::edge::{Edge, TrustedPeers};
 use crate::rules::Rules;
@@ -73,6 +73,8 @@ pub struct GatewayConfig {
     /// The headers that belong to the gateway.
     #[serde(default)]
     pub identity: IdentityConfig,
+    /// Tells clients where they get tokens.
+    pub challenge: Option<ChallengeConfig>,
     /// Accepts tokens that are bound to a key.
     pub dpop: Option<DpopConfig>,
     /// Takes API keys too.
@@ -247,6 +249,9 @@ impl GatewayConfig {
         let mut layer = AuthenticateLayer::builder(verifier.clone());
         if let Some(introspection) = Introspection::from_config(policy)? {
             layer = layer.introspection(introspection);
+        }
+        if let Some(challenge) = &self.challenge {
+            layer = challenge.added_to(layer);
         }
         if let Some(DpopConfig { external_urls }) = &self.dpop {
             let (first, rest) = external_urls.split_first().ok_or_else(|| {

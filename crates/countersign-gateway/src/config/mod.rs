@@ -14,7 +14,8 @@ pub use file::GatewayConfig;
 pub use limits::{LimitsConfig, MetricsConfig};
 pub use listen::ListenAddress;
 pub use parts::{
-    ApiKeysConfig, AuditConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig, SwapTransactionConfig,
+    ApiKeysConfig, AuditConfig, ChallengeConfig, CookieConfig, DpopConfig, IdentityConfig, SwapConfig,
+    SwapTransactionConfig,
 };
 #[cfg(feature = "config")]
 pub use watched::WatchedGateway;

@@ -32,6 +32,18 @@ pub struct IdentityConfig {
     pub reserve: Vec<String>,
 }
 
+/// The parameters of challenges by which clients find out where and for what they get tokens (RFC 9728, RFC 6750).
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ChallengeConfig {
+    /// The address of the protected-resource metadata. The edge serves the document, without asking the gateway.
+    pub resource_metadata_url: Option<String>,
+    /// The scopes that callers without a valid token should ask for. It demands none: the rules of routes do.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+}
+
 /// Proofs for tokens that are bound to a key; see [`Dpop`](countersign::proof::Dpop).
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -119,6 +131,17 @@ pub struct SwapConfig {
 pub struct SwapTransactionConfig {
     /// The purpose of the transactions: scopes of the trust domain, separated by spaces.
     pub scope: String,
+}
+
+impl ChallengeConfig {
+    /// The layer with these challenges.
+    pub(super) fn added_to(&self, layer: AuthenticateLayerBuilder) -> AuthenticateLayerBuilder {
+        let layer = layer.challenge_scopes(&self.scopes);
+        match &self.resource_metadata_url {
+            Some(url) => layer.resource_metadata_url(url),
+            None => layer,
+        }
+    }
 }
 
 impl ApiKeysConfig {

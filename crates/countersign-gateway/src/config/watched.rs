@@ -30,8 +30,8 @@ const MAX_READS: usize = 20;
 /// A gateway of a configuration file, which is read again as it changes, with its routes and its policy.
 ///
 /// Routes, headers and swaps change together, at once. If the files cannot be used, the last good rules stay in force and an ERROR is
-/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `socket_mode`, `limits`, `metrics`, `trusted_peers`, `dpop`, `api_keys`, `cookie`, `issuer`,
-/// `policy` and the name of `policy_file`. A file with another value there is refused like a faulty one. The content of the policy file is
+/// logged once. What a server is built with does not change while it runs: `edge`, `listen`, `socket_mode`, `limits`, `metrics`,
+/// `trusted_peers`, `challenge`, `dpop`, `api_keys`, `cookie`, `issuer`, `policy` and the name of `policy_file`. A file with another value there is refused like a faulty one. The content of the policy file is
 /// followed as by [`PolicyFile`](countersign::reload::PolicyFile).
 ///
 /// ```no_run
@@ -198,6 +198,7 @@ impl Watch {
             ("limits", was.limits == config.limits),
             ("metrics", was.metrics == config.metrics),
             ("trusted_peers", was.trusted_peers == config.trusted_peers),
+            ("challenge", was.challenge == config.challenge),
             ("dpop", was.dpop == config.dpop),
             ("api_keys", was.api_keys == config.api_keys),
             ("cookie", was.cookie == config.cookie),

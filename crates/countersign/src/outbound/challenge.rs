@@ -66,11 +66,7 @@ impl Challenge {
     ///
     /// A service that does not know `DPoP` states its reason for `Bearer`, which then counts for a bound token too.
     pub(super) fn from_headers(headers: &HeaderMap, is_bound: bool) -> Self {
-        let of_scheme = |scheme| {
-            let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
-            let short = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES);
-            short.flat_map(|value| parameters(value, scheme)).collect::<Vec<_>>()
-        };
+        let of_scheme = |scheme| challenge_parameters(headers, scheme);
         let mut parameters = if is_bound { of_scheme("DPoP") } else { Vec::new() };
         if parameters.is_empty() {
             parameters = of_scheme("Bearer");
@@ -90,6 +86,14 @@ impl Challenge {
             Some(_) => Challenge::Other,
         }
     }
+}
+
+/// The parameters of all challenges of `scheme`, in order. Values over 8 KiB are ignored.
+#[must_use]
+pub fn challenge_parameters(headers: &HeaderMap, scheme: &str) -> Vec<(String, String)> {
+    let values = headers.get_all(header::WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let short = values.filter(|value| value.len() <= MAX_CHALLENGE_BYTES);
+    short.flat_map(|value| parameters(value, scheme)).collect()
 }
 
 /// The parameters of the challenges of `scheme` in one header value. It skips what it cannot read.

@@ -31,7 +31,7 @@ mod answer;
 mod attach;
 mod binding;
 mod builder;
-mod challenge;
+pub(crate) mod challenge;
 mod client;
 mod config;
 mod current_caller;

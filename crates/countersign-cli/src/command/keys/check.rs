@@ -3,7 +3,8 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::findings::{Findings, Level};
+use super::super::level::Level;
+use super::findings::Findings;
 use super::target::Target;
 use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::fetch::ConnectionOptions;
@@ -108,22 +109,4 @@ fn print(found: &Findings) -> Result<(), Failure> {
         output::line(&output::safe(&line))?;
     }
     Ok(())
-}
-
-impl Level {
-    const fn word(self) -> &'static str {
-        match self {
-            Level::Ok => "ok",
-            Level::Warning => "warning",
-            Level::Fault => "fault",
-        }
-    }
-
-    const fn tone(self) -> Tone {
-        match self {
-            Level::Ok => Tone::Good,
-            Level::Warning => Tone::Doubt,
-            Level::Fault => Tone::Bad,
-        }
-    }
 }

@@ -9,6 +9,7 @@ use reqwest::Url;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
 
+use super::super::level::Level;
 use super::target::{Form, Location, Target};
 use crate::fetch::{self, Fetched};
 use crate::output;
@@ -37,13 +38,6 @@ pub(super) struct Finding {
     pub(super) level: Level,
     pub(super) name: &'static str,
     pub(super) text: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Level {
-    Ok,
-    Warning,
-    Fault,
 }
 
 impl Findings {
