@@ -11,6 +11,7 @@ use countersign::fleet::FleetMember;
 use countersign::health::Health;
 use countersign::policy::{Policy, StatusListsConfig};
 use countersign::prelude::*;
+use countersign::queue::QueueVerifier;
 use countersign::revocation::RevocationList;
 use countersign::status::{StatusList, StatusListFailure};
 use countersign::verify::VerifierBuilder;
@@ -62,10 +63,14 @@ async fn s14_08_a_policy_alone_switches_the_check_on_and_a_new_policy_counts_at_
         }
         found
     };
+    let queue = QueueVerifier::new(verifier.clone(), Duration::from_secs(60)).expect("a queue");
+    let message = async || queue.verify(&revoked, issuer.clock().now()).await.map_err(|error| error.code()).err();
     assert_eq!(statuses().await, [200, 200, 200], "the policy names no lists");
+    assert_eq!(message().await, None);
     let with = |lists: Value| replacer.replace(builder(&issuer, &policy(&issuer, lists)));
     with(json!({ "locations": [base] })).expect("in force");
     assert_eq!(statuses().await, [200, 401, 200]);
+    assert_eq!(message().await, Some("revoked"), "a queue checks what a layer does");
     with(json!({ "locations": [base], "required": true })).expect("in force");
     assert_eq!(statuses().await, [200, 401, 401]);
     with(json!({ "locations": ["https://elsewhere.test/lists/"] })).expect("in force");

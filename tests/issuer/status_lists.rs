@@ -13,9 +13,12 @@ use countersign::status::{ListedStatus, StatusListIssuer, StatusLists};
 use countersign_core::integration::{ExpectedStatusList, StatusListStep, check_status_list};
 use countersign_core::key::{StaticKeys, VerifyingKey};
 use countersign_core::mint::Draft;
-use countersign_core::policy::NeedsAudience;
+use countersign_core::policy::{NeedsAudience, StatusListRules};
 use countersign_core::secret::Secret;
-use countersign_issuer::{FileStore, Issuer, IssuerBuilder, MemoryStore, PostgresStore, StatusListSettings, Store};
+use countersign_issuer::{
+    Audience, Client, Federation, FileStore, IdentityProvider, Issuer, IssuerBuilder, MemoryStore, PostgresStore,
+    StatusListSettings, Store, TrustDomain,
+};
 use countersign_tests::http;
 use countersign_tests::peers::{self, Postgres};
 use serde_json::{Value, json};
@@ -289,5 +292,26 @@ async fn s14_08_another_library_reads_our_lists_and_ours_reads_its_lists() {
             let value = value.as_u64().and_then(|value| u8::try_from(value).ok()).expect("a byte");
             assert_eq!(checked.list.status(index), Some(ListedStatus::from(value)), "{index} in {uri}");
         }
+    }
+}
+
+/// They would not be checked.
+#[test]
+fn s14_08_issuers_that_a_token_service_trusts_have_no_status_lists() {
+    let trusted = || {
+        let issuer = NeedsAudience::new("https://id.test", Arc::new(StaticKeys::new([]))).audience("https://sts.test");
+        issuer.status_lists(StatusListRules::new("https://id.test/lists/"))
+    };
+    let builder = || Issuer::builder("https://sts.test").add_audience(Audience::new("billing"));
+    let client = Client::new("orders").audiences(["billing"]);
+    let federation = Federation::new(trusted()).add_subject("build", "orders");
+    let domain = TrustDomain::new("shop.test").add_subject_issuer(trusted(), "staff:");
+    for built in [
+        builder().add_client(client).add_federation(federation).build(),
+        builder().add_identity_provider(IdentityProvider::new(trusted(), "staff:")).build(),
+        builder().add_trust_domain(domain).build(),
+    ] {
+        let error = built.expect_err("a setting that nothing would obey");
+        assert!(error.to_string().contains("https://id.test: status_lists"), "{error}");
     }
 }

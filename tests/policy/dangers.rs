@@ -14,7 +14,7 @@ use countersign::issuers::ResolvedIssuers;
 use countersign::key::{Algorithm, KeySet, KeySource, StaticKeys};
 use countersign::keys::{FailoverKeys, RemoteKeys};
 use countersign::outbound::{AttachTokenLayer, AttachTokenMiddleware, ClientCredentials, Outbound, StaticToken};
-use countersign::policy::{NeedsAudience, Policy, TrustedIssuer, danger};
+use countersign::policy::{NeedsAudience, Policy, StatusListRules, TrustedIssuer, danger};
 use countersign::reload::PolicyFile;
 use countersign::revocation::{Revocation, RevocationList, UnknownPolicy};
 use countersign::verify::{Verifier, VerifierBuilder};
@@ -25,7 +25,7 @@ use countersign_issuer::{
 use countersign_redis::{RedisReplays, RedisSettings};
 
 /// Every danger, by type or module and name, as the source and the list in SECURITY.md have them.
-const DANGERS: [&str; 19] = [
+const DANGERS: [&str; 21] = [
     "ClientCredentials::danger_allow_plain_http",
     "ExchangeConfig::danger_without_actor",
     "ExchangeRule::danger_without_actor",
@@ -36,6 +36,7 @@ const DANGERS: [&str; 19] = [
     "RedisSettings::danger_allow_plain_tcp",
     "RemoteKeys::danger_allow_plain_http",
     "ResolvedIssuers::danger_allow_private_addresses",
+    "StatusListsConfig::danger_accept_unknown",
     "TrustedIssuerConfig::danger_any_audience",
     "TrustedIssuerConfig::danger_any_type",
     "TrustedIssuerConfig::danger_plain_http",
@@ -44,6 +45,7 @@ const DANGERS: [&str; 19] = [
     "authenticate::danger::token_in_query",
     "policy::danger::any_type",
     "policy::danger::plain_http_issuer",
+    "policy::danger::unknown_status_accepted",
     "policy::danger::without_audience",
 ];
 
@@ -299,6 +301,24 @@ async fn places(danger: &str) -> Vec<Place> {
         "policy::danger::without_audience" => as_issuer(danger::without_audience(named("https://id.test"))).await,
         "policy::danger::plain_http_issuer" => {
             as_issuer(danger::plain_http_issuer(named("http://id.test").audience("a"))).await
+        }
+        "policy::danger::unknown_status_accepted" => {
+            let lists = danger::unknown_status_accepted(StatusListRules::new("https://id.test/lists/"));
+            // A token service takes no issuer with status lists.
+            let issuer = named("https://id.test").audience("a").status_lists(lists);
+            assert!(Verifier::new(issuer.clone()).is_ok(), "it can be used without deny_danger");
+            let other = Verifier::builder().deny_danger().trust(named("https://other.test").audience("a"));
+            let (_verifier, replacer) = other.build_replaceable().expect("good");
+            vec![
+                ("a verifier", is_danger(Verifier::builder().deny_danger().trust(issuer.clone()).build())),
+                ("a replaced policy", is_danger(replacer.replace(Verifier::builder().trust(issuer.clone())))),
+                ("a resolved issuer", !is_resolved(issuer).await),
+            ]
+        }
+        "StatusListsConfig::danger_accept_unknown" => {
+            let weak = "[[issuers]]\nissuer = \"https://id.test\"\naudience = \"orders\"\n[issuers.status_lists]\n\
+                        locations = [\"https://id.test/lists/\"]\ndanger_accept_unknown = true";
+            in_files(weak, "[[issuers]]\nissuer = \"https://other.test\"\naudience = \"a\"")
         }
         "RemoteKeys::danger_allow_plain_http" => {
             let keys = || RemoteKeys::from_url("http://keys.test/jwks").danger_allow_plain_http();

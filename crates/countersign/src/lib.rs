@@ -129,6 +129,7 @@ pub mod issuers;
 #[cfg(feature = "remote-keys")]
 pub mod keys;
 pub mod lifetime;
+mod listed;
 #[cfg(any(feature = "metrics", feature = "otel"))]
 pub mod metrics;
 #[cfg(feature = "outbound")]

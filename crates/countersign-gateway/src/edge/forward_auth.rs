@@ -9,7 +9,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::response::Response;
 use http::{HeaderName, HeaderValue, StatusCode, header};
-use tower::Service;
+use tower_service::Service;
 
 use super::kind::Edge;
 use super::peers::TrustedPeers;

@@ -157,6 +157,15 @@ impl IssuerBuilder {
         let is_client = |id: &str| self.clients.iter().any(|client| client.id() == id);
         faults.extend(self.federations.iter().flat_map(|federation| federation.faults(is_client)));
         faults.extend(IdentityProvider::faults(&self.identity_providers, &self.name));
+        let trusted = self.federations.iter().map(|federation| &federation.trusted);
+        let trusted = trusted.chain(self.identity_providers.iter().map(|provider| &provider.trusted));
+        let of_domains = self.trust_domains.iter().flat_map(|domain| &domain.subject_issuers);
+        for issuer in trusted.chain(of_domains.map(|(trusted, _)| trusted)) {
+            if issuer.status_list_rules().is_some() {
+                let field = format!("{}: status_lists", issuer.issuer().escape_debug());
+                faults.push(Fault::new(field, "a token service does not check status lists; remove the table"));
+            }
+        }
         let is_federated = |client: &Client| {
             self.federations.iter().flat_map(|federation| &federation.subjects).any(|(_, id)| id == client.id())
         };

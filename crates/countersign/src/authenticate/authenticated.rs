@@ -11,10 +11,10 @@ use super::api_key::ApiKeyCheck;
 use super::asked::AskedAbout;
 #[cfg(feature = "axum")]
 use super::coverage::Coverage;
-use super::listed::AddedLists;
 use super::locations::TokenLocations;
 use super::opaque::Introspector;
 use crate::audit::{Auditor, Trail};
+use crate::listed::AddedLists;
 use crate::response::{AnswerForm, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;

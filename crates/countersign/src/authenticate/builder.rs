@@ -19,7 +19,6 @@ use super::authenticator::{Authenticator, Settings};
 use super::cookie::CookieToken;
 use super::header::HeaderToken;
 use super::layer::AuthenticateLayer;
-use super::listed::{AddedLists, with_lists_of_policy};
 use super::opaque::Introspector;
 use super::preflight::{PreflightEnd, Preflights};
 #[cfg(feature = "txn")]
@@ -27,6 +26,7 @@ use super::transaction::Transactions;
 use crate::audit::{AuditLog, Auditor};
 #[cfg(feature = "introspection")]
 use crate::introspect::Introspection;
+use crate::listed::{AddedLists, with_lists_of_policy};
 use crate::proof::{Dpop, MutualTls};
 use crate::response::{Detail, Render, ResourceMetadata, Responder};
 use crate::revocation::Revocation;

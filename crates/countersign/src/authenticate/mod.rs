@@ -23,7 +23,6 @@ mod form;
 mod future;
 mod header;
 mod layer;
-mod listed;
 mod locations;
 mod opaque;
 mod preflight;

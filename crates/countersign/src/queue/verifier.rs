@@ -10,6 +10,7 @@ use countersign_core::pseudonym::Pseudonyms;
 use countersign_core::verify::{Verified, Verifier};
 
 use crate::audit::{AuditLog, Auditor};
+use crate::listed::with_lists_of_policy;
 use crate::revocation::{Revocation, RevocationOutcome, RevocationQuery};
 use crate::telemetry::Samples;
 
@@ -81,7 +82,7 @@ pub struct QueueVerifierBuilder {
 }
 
 impl QueueVerifier {
-    /// A verifier of messages that waited at most `max_age`, without a revocation check.
+    /// A verifier of messages that waited at most `max_age`. It checks no revocation but the status lists that the policy names.
     ///
     /// # Errors
     /// As [`QueueVerifierBuilder::build`].
@@ -130,7 +131,7 @@ impl QueueVerifier {
 }
 
 impl QueueVerifierBuilder {
-    /// Checks each token's revocation as of now.
+    /// Checks each token's revocation as of now, beside the status lists that the policy names.
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
         self.revocation = Some(revocation.into());
         self
@@ -173,6 +174,7 @@ impl QueueVerifierBuilder {
             let problem = format!("not between 1 s and {} s", MAX_QUEUE_AGE.as_secs());
             faults.push(Fault::new("max_age", problem));
         }
+        let (revocation, _) = with_lists_of_policy(revocation, &verifier);
         if let Some(revocation) = &revocation {
             faults.extend(revocation.attach(verifier.clock()));
             if verifier.denies_danger() && revocation.fails_open() {

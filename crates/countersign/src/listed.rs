@@ -16,9 +16,9 @@ pub(crate) type AddedLists = Option<Arc<StatusLists>>;
 #[cfg(not(feature = "status-list"))]
 pub(crate) type AddedLists = ();
 
-/// Adds the check of status lists, if the policy of the verifier may name some and no check of the layer is about them.
+/// Adds the check of status lists, if the policy of the verifier may name some and `revocation` is not about them.
 #[cfg(feature = "status-list")]
-pub(super) fn with_lists_of_policy(
+pub(crate) fn with_lists_of_policy(
     revocation: Option<Revocation>,
     verifier: &Verifier,
 ) -> (Option<Revocation>, AddedLists) {
@@ -33,7 +33,7 @@ pub(super) fn with_lists_of_policy(
 
 /// Tokens of issuers with status lists have an unknown status, because nothing here can check it.
 #[cfg(not(feature = "status-list"))]
-pub(super) fn with_lists_of_policy(
+pub(crate) fn with_lists_of_policy(
     revocation: Option<Revocation>,
     verifier: &Verifier,
 ) -> (Option<Revocation>, AddedLists) {
