@@ -6,6 +6,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::get;
+use countersign::clock::Clock;
 use countersign::error::ConfigError;
 use countersign::fleet::FleetMember;
 use countersign::health::Health;
