@@ -68,7 +68,7 @@ async fn s6_14_the_primary_is_the_one_that_sentinels_name() {
 
 #[tokio::test]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
-async fn s6_14_sentinels_and_servers_are_reached_with_tls() {
+async fn s6_14_by_tls_sentinels_and_servers_are_reached() {
     let folder = std::env::temp_dir().join(format!("cs-sentinel-tls-{}", std::process::id()));
     std::fs::create_dir_all(&folder).expect("a folder");
     let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
