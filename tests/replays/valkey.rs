@@ -6,7 +6,8 @@ use countersign_tests::parts::Part;
 use countersign_tests::peers;
 use countersign_tests::redis::OTHER_SERVER;
 
-/// Runs all tests of this program that need a server once more, with the server of Valkey, but those of TLS: the package has a build
+/// Runs the tests of this program that need a server once more, with the server of Valkey, but those of Sentinel, which is the one of
+/// Redis, and those of TLS: the package has a build
 /// without it.
 #[test]
 #[cfg_attr(not(all(has_redis, has_valkey)), ignore = "needs Redis and Valkey: tests/peers/install")]
@@ -15,7 +16,9 @@ fn s6_11_s6_12_s6_14_s11_11_valkey_serves_as_redis_does() {
     let version = Command::new(&server).arg("--version").output().expect("it runs");
     assert!(String::from_utf8_lossy(&version.stdout).starts_with("Valkey server v="), "{version:?}");
     let mut tests = Command::new(std::env::current_exe().expect("this program"));
-    tests.args(["--skip", "valkey", "--skip", "in_memory", "--skip", "_tls_"]).env(OTHER_SERVER, server);
+    tests
+        .args(["--skip", "valkey", "--skip", "in_memory", "--skip", "_tls_", "--skip", "sentinel"])
+        .env(OTHER_SERVER, server);
     let output = tests.output().expect("it runs");
     let text = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success(), "{text}{}", String::from_utf8_lossy(&output.stderr));
