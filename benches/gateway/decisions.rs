@@ -14,6 +14,9 @@ use crate::{Plan, Result};
 /// The least share of the decisions of a bare server, in percent.
 const SHARE: f64 = 85.0;
 
+/// A sender whose median answer takes so long is late, in milliseconds.
+const LATE: f64 = 0.5;
+
 /// The most that a decision may add to the 99th percentile at half load, in milliseconds.
 const ADDED: f64 = 0.3;
 
@@ -83,6 +86,14 @@ fn side_by_side(
     Ok(median(made))
 }
 
+/// The rate, or the part of it at which the sender is not late: requests would wait for it and not for the server.
+fn kept_up((address, check): (std::net::SocketAddr, &Check), mut rate: f64, turn: Duration) -> Result<f64> {
+    while percentile(&mut at_rate(address, check, rate, turn)?, 50) > LATE && rate > 1_000.0 {
+        rate /= 1.5;
+    }
+    Ok(rate)
+}
+
 /// Sends requests at this rate to the bare server and to ours, in turns.
 fn added(
     plan: &Plan,
@@ -91,6 +102,7 @@ fn added(
     rate: f64,
     report: &mut Report,
 ) -> Result<()> {
+    let rate = kept_up(servers[0], rate, plan.turn / 4)?;
     let mut seen = [const { (Vec::new(), Vec::new()) }; 2];
     for round in 0..plan.rounds {
         for turn in 0..2 {
@@ -106,8 +118,12 @@ fn added(
     let rows = ["bare", "Countersign"].iter().zip(&seen).map(|(name, (half, most))| {
         vec![(*name).to_owned(), format!("{:.3}", median(half.clone())), format!("{:.3}", median(most.clone()))]
     });
-    let note = "Half as many requests a second as our server can answer, each at its time; medians of turns.";
-    report.table(&format!("Latency at half load: {what}"), note, &["", "p50, ms", "p99, ms"], rows.collect());
+    let note = format!(
+        "{} requests a second, each at its time: half as many as our server can answer, or as many as the sender can send; medians \
+         of turns.",
+        short(rate.round())
+    );
+    report.table(&format!("Latency at half load: {what}"), &note, &["", "p50, ms", "p99, ms"], rows.collect());
     report.at_most(format!("{what}: added to the 99th percentile at half load"), " ms", ADDED, added.max(0.0));
     Ok(())
 }
