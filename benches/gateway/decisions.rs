@@ -1,6 +1,7 @@
 //! Decisions a second of one processor, and the time that they add to requests, beside servers that always permit.
 
 use std::path::Path;
+use std::time::Duration;
 
 use countersign_benches::edge;
 use countersign_benches::measure::median;
