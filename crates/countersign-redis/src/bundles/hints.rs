@@ -69,6 +69,5 @@ async fn wait(link: &Link, key: &str, last: EntryId) -> Result<Option<EntryId>, 
     command.arg("COUNT").arg(1).arg("BLOCK").arg(BLOCK.as_millis().to_string());
     command.arg("STREAMS").arg(key).arg(last.to_string());
     let answer: Value = link.send(&command).await?.map_err(|error| Link::failure(&error))?;
-    let unreadable = Failure::Refused("the server's answer is not that of a stream");
-    Ok(entries_of(&answer, key).ok_or(unreadable)?.last().map(|entry| entry.id))
+    Ok(entries_of(&answer, key).ok_or(Failure::NOT_OF_STREAM)?.last().map(|entry| entry.id))
 }

@@ -1,8 +1,8 @@
 //! Policy bundles: one key for each fleet, which publishers replace and services pull.
 //!
 //! The value is one string, so that a read is bounded and sees one publication: a head with the revision and the digest of the
-//! document, and the document. A service that has the document reads the head alone. A stream of one entry hints at another
-//! document; nobody believes more of it than that it is there.
+//! document, and the document. A service that has the document reads the head alone. A stream with one entry says that there may be
+//! another document; nothing else in it is used.
 
 mod head;
 mod hints;

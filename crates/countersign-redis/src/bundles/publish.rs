@@ -24,7 +24,7 @@ pub(super) async fn replace(
         Some(Outcome::Same) => Ok(false),
         Some(Outcome::NotNewer(known)) => Err(BundlePublishError::not_newer(revision, known, &keys.document)),
         Some(Outcome::Foreign) => Err(BundlePublishError::foreign(&keys.document)),
-        None => Err(BundlePublishError::unavailable(Failure::Refused("the server's answer is not one of the script"))),
+        None => Err(BundlePublishError::unavailable(Failure::NOT_OF_SCRIPT)),
     }
 }
 

@@ -25,6 +25,12 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The server answered something else than the script does.
+    pub(crate) const NOT_OF_SCRIPT: Failure = Failure::Refused("the server's answer is not one of the script");
+
+    /// The server answered something else than entries of a stream.
+    pub(crate) const NOT_OF_STREAM: Failure = Failure::Refused("the server's answer is not that of a stream");
+
     pub(crate) const fn words(self) -> &'static str {
         match self {
             Failure::Connection(reason) | Failure::Refused(reason) => reason,

@@ -8,10 +8,9 @@ use countersign::clock::{Clock, UnixTime};
 use countersign::error::{ConfigError, Fault};
 use countersign::integration::ReplayCounts;
 use countersign::proof::{ProofUse, ReplayOutcome, ReplayQuery, ReplayStats, ReplayStore};
-use redis::{ErrorKind, ServerErrorKind};
 
 use super::keys::{Keys, PARTS_OF_A_CLUSTER, WINDOW_SECONDS};
-use super::script::{Answer, Call};
+use super::script::{Answer, Call, INSERT};
 use crate::link::{Effect, Failure, Link};
 use crate::settings::RedisSettings;
 
@@ -124,7 +123,7 @@ impl RedisReplays {
         let parts = if place.is_cluster { PARTS_OF_A_CLUSTER } else { 1 };
         let keys = Keys { prefix: place.prefix.clone(), parts };
         // Each part remembers from the first connection on, and not only from its first proof, which would be refused.
-        let begin = |part| Call { keys: vec![keys.since(part)], arguments: Vec::new() }.with_text();
+        let begin = |part| INSERT.with_text(&[keys.since(part)], &[0; 0]);
         let link = Link::start(place, (0..parts).map(begin).collect(), Effect::Unavailable);
         let link = link.map_err(|failure| ConfigError::new("redis", failure.words()))?;
         Ok(RedisReplays {
@@ -186,13 +185,7 @@ fn unknown(link: &Link, failure: Failure) -> ReplayOutcome {
 }
 
 async fn answer(link: &Link, call: &Call) -> Result<Answer, Failure> {
-    let mut answer = link.send(&call.by_hash()).await?;
-    let is_unknown_script = |kind| kind == ErrorKind::Server(ServerErrorKind::NoScript);
-    if answer.as_ref().is_err_and(|error| is_unknown_script(error.kind())) {
-        answer = link.send(&call.with_text()).await?;
-    }
-    let value = answer.map_err(|error| Link::failure(&error))?;
-    Answer::of(&value).ok_or(Failure::Refused("the server's answer is not one of the script"))
+    Answer::of(&INSERT.run(link, &call.keys, &call.arguments).await?).ok_or(Failure::NOT_OF_SCRIPT)
 }
 
 impl ReplayStore for RedisReplays {

@@ -1,15 +1,12 @@
 //! The one step that compares and records.
 
-use std::sync::LazyLock;
+use redis::Value;
 
-use redis::{Cmd, Script, Value, cmd};
+use crate::link::ServerScript;
 
-static SCRIPT: &str = include_str!("insert.lua");
+pub(super) static INSERT: ServerScript = ServerScript::new(include_str!("insert.lua"));
 
-/// The name under which a server keeps the script.
-static HASH: LazyLock<String> = LazyLock::new(|| Script::new(SCRIPT).get_hash().to_owned());
-
-/// A call of the script.
+/// The parameters of a call.
 #[derive(Clone, Debug)]
 pub(super) struct Call {
     pub(super) keys: Vec<String>,
@@ -25,24 +22,6 @@ pub(super) enum Answer {
     ShareUsedUp,
     Recovering,
     Clocks,
-}
-
-impl Call {
-    /// For a server that knows the script.
-    pub(super) fn by_hash(&self) -> Cmd {
-        self.command("EVALSHA", &HASH)
-    }
-
-    /// With the script, which the server keeps from then on.
-    pub(super) fn with_text(&self) -> Cmd {
-        self.command("EVAL", SCRIPT)
-    }
-
-    fn command(&self, name: &str, script: &str) -> Cmd {
-        let mut command = cmd(name);
-        command.arg(script).arg(self.keys.len()).arg(&self.keys).arg(&self.arguments);
-        command
-    }
 }
 
 impl Answer {

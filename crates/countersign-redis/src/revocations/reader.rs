@@ -97,7 +97,7 @@ impl<'r> Reader<'r> {
             let mut command = cmd("XREAD");
             command.arg("COUNT").arg(READ_ENTRIES).arg("STREAMS").arg(&key).arg(self.last.to_string());
             let answer = send(link, &command).await?;
-            let found = entries_of(&answer, &key).ok_or(UNREADABLE)?;
+            let found = entries_of(&answer, &key).ok_or(Failure::NOT_OF_STREAM)?;
             if found.is_empty() {
                 break;
             }
@@ -112,7 +112,7 @@ impl<'r> Reader<'r> {
         let mut command = cmd("XREVRANGE");
         command.arg(self.shared.keys.entries(&self.epoch)).arg("+").arg("-").arg("COUNT").arg(READ_ENTRIES);
         let answer = send(link, &command).await?;
-        for entry in entries(&answer).ok_or(UNREADABLE)? {
+        for entry in entries(&answer).ok_or(Failure::NOT_OF_STREAM)? {
             // One that is no revocation, or finds no room, is met again in its turn.
             if let Some(notice) = entry.notice(&self.shared.issuer) {
                 let _ = self.feed.apply(&notice);
@@ -129,7 +129,7 @@ impl<'r> Reader<'r> {
         command.arg("COUNT").arg(READ_ENTRIES).arg("BLOCK").arg(BLOCK.as_millis().to_string()).arg("STREAMS");
         command.arg(&entries).arg(&beats).arg(self.last.to_string()).arg(seen);
         let answer = send(link, &command).await?;
-        let found = entries_of(&answer, &entries).ok_or(UNREADABLE)?;
+        let found = entries_of(&answer, &entries).ok_or(Failure::NOT_OF_STREAM)?;
         self.apply(link, &found);
         last_beat(entries_of(&answer, &beats))
     }
@@ -153,12 +153,10 @@ impl<'r> Reader<'r> {
     }
 }
 
-const UNREADABLE: Failure = Failure::Refused("the server's answer is not that of a stream");
-
 fn last_beat(found: Option<Vec<Entry<'_>>>) -> Result<Option<Beat>, Failure> {
-    match found.ok_or(UNREADABLE)?.last() {
+    match found.ok_or(Failure::NOT_OF_STREAM)?.last() {
         None => Ok(None),
-        Some(entry) => Beat::of(entry).map(Some).ok_or(UNREADABLE),
+        Some(entry) => Beat::of(entry).map(Some).ok_or(Failure::NOT_OF_STREAM),
     }
 }
 

@@ -115,5 +115,5 @@ pub(super) async fn switch(
 }
 
 fn outcome(answer: &Value) -> Result<Outcome, Failure> {
-    Outcome::of(answer).ok_or(Failure::Refused("the server's answer is not one of the script"))
+    Outcome::of(answer).ok_or(Failure::NOT_OF_SCRIPT)
 }
