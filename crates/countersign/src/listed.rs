@@ -5,7 +5,7 @@ use std::sync::Arc;
 use countersign_core::integration::may_have_status_lists;
 use countersign_core::verify::Verifier;
 
-use crate::revocation::Revocation;
+use crate::revocation::{Revocation, RevocationCheck};
 #[cfg(feature = "status-list")]
 use crate::status::{ListsOfPolicy, StatusLists};
 
@@ -17,31 +17,28 @@ pub(crate) type AddedLists = Option<Arc<StatusLists>>;
 pub(crate) type AddedLists = ();
 
 /// Adds the check of status lists, if the policy of the verifier may name some and `revocation` is not about them.
-#[cfg(feature = "status-list")]
 pub(crate) fn with_lists_of_policy(
     revocation: Option<Revocation>,
     verifier: &Verifier,
 ) -> (Option<Revocation>, AddedLists) {
     let is_checked = revocation.as_ref().is_some_and(Revocation::checks_status_lists);
     if is_checked || !may_have_status_lists(verifier) {
-        return (revocation, None);
+        return (revocation, AddedLists::default());
     }
+    let (check, added) = check_of_policy(verifier);
+    (Some(Revocation::with_first(check, revocation)), added)
+}
+
+#[cfg(feature = "status-list")]
+fn check_of_policy(verifier: &Verifier) -> (Arc<impl RevocationCheck>, AddedLists) {
     let lists = Arc::new(StatusLists::new(verifier));
-    let check = Arc::new(ListsOfPolicy(Arc::clone(&lists)));
-    (Some(Revocation::with_first(check, revocation)), Some(lists))
+    (Arc::new(ListsOfPolicy(Arc::clone(&lists))), Some(lists))
 }
 
 /// Tokens of issuers with status lists have an unknown status, because nothing here can check it.
 #[cfg(not(feature = "status-list"))]
-pub(crate) fn with_lists_of_policy(
-    revocation: Option<Revocation>,
-    verifier: &Verifier,
-) -> (Option<Revocation>, AddedLists) {
-    let is_checked = revocation.as_ref().is_some_and(Revocation::checks_status_lists);
-    if is_checked || !may_have_status_lists(verifier) {
-        return (revocation, ());
-    }
-    (Some(Revocation::with_first(Arc::new(unchecked::Unchecked), revocation)), ())
+fn check_of_policy(_: &Verifier) -> (Arc<impl RevocationCheck>, AddedLists) {
+    (Arc::new(unchecked::Unchecked), ())
 }
 
 #[cfg(not(feature = "status-list"))]
