@@ -71,12 +71,9 @@ impl BundledPolicy {
             None => Ok(None),
         };
         let known = kept.as_ref().ok().and_then(Option::as_ref);
-        let pulled = match source.pull(None).await {
-            Ok(Pulled::Document(text, validator)) => {
-                first(&bundles, &text, known.map(|(_, bundle)| bundle), clock.now())
-                    .and_then(|bundle| start(&bundle).map(|started| (text, bundle, validator, started)))
-            }
-            Ok(Pulled::Unchanged) => Err(fault("the source has nothing new, and nothing is known")),
+        let pulled = match source.pull().await {
+            Ok(Pulled { text, validator }) => first(&bundles, &text, known.map(|(_, bundle)| bundle), clock.now())
+                .and_then(|bundle| start(&bundle).map(|started| (text, bundle, validator, started))),
             Err(failure) => Err(failure.as_config_error()),
         };
         let (text, bundle, validator, (verifier, policy), error) = match pulled {

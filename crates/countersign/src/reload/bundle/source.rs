@@ -27,12 +27,10 @@ pub(in crate::reload) enum Source {
     Other(Arc<dyn BundleSource>),
 }
 
-/// The answer of a source.
-pub(super) enum Pulled {
-    /// The document of the validator that it was asked with.
-    Unchanged,
-    /// A document, with the validator for the next pull.
-    Document(String, Option<Vec<u8>>),
+/// A document, with the validator for the next pull.
+pub(super) struct Pulled {
+    pub(super) text: String,
+    pub(super) validator: Option<Vec<u8>>,
 }
 
 impl Source {
@@ -72,12 +70,17 @@ impl Source {
         }
     }
 
-    /// Pulls the document, unless it is still that of `known`.
-    pub(super) async fn pull(&self, known: Option<&[u8]>) -> Result<Pulled, BundleSourceError> {
+    /// Pulls the document.
+    pub(super) async fn pull(&self) -> Result<Pulled, BundleSourceError> {
+        self.pull_unless(None).await?.ok_or_else(nothing_new)
+    }
+
+    /// Pulls the document; `None` if it is still that of `known`.
+    pub(super) async fn pull_unless(&self, known: Option<&[u8]>) -> Result<Option<Pulled>, BundleSourceError> {
         let pulled = match self {
             Source::Url { url, settings } => fetch(url, settings, known).await?,
             Source::File(path) => match read_bounded(path).await {
-                Ok(text) => return Ok(Pulled::Document(text, None)),
+                Ok(text) => return Ok(Some(Pulled { text, validator: None })),
                 Err(unreadable) => {
                     let kind = if unreadable.is_missing { Kind::Missing } else { Kind::Unavailable };
                     return Err(BundleSourceError::of(kind, unreadable.text));
@@ -90,15 +93,13 @@ impl Source {
             }
         };
         match pulled {
-            PulledBundle::Unchanged if known.is_some() => Ok(Pulled::Unchanged),
-            PulledBundle::Unchanged => {
-                Err(BundleSourceError::new(Kind::Unusable, "the source has nothing new, and nothing is known"))
-            }
+            PulledBundle::Unchanged if known.is_some() => Ok(None),
+            PulledBundle::Unchanged => Err(nothing_new()),
             PulledBundle::Document { bytes, .. } if bytes.len() > MAX_BUNDLE_BYTES => {
                 Err(BundleSourceError::too_large())
             }
             PulledBundle::Document { bytes, validator } => match String::from_utf8(bytes) {
-                Ok(text) => Ok(Pulled::Document(text, validator)),
+                Ok(text) => Ok(Some(Pulled { text, validator })),
                 Err(_) => Err(BundleSourceError::new(Kind::Unusable, "the response is not text")),
             },
         }
@@ -111,6 +112,10 @@ impl Source {
             Source::Url { .. } | Source::File(_) => Box::pin(std::future::pending()),
         }
     }
+}
+
+fn nothing_new() -> BundleSourceError {
+    BundleSourceError::new(Kind::Unusable, "the source has nothing new, and nothing is known")
 }
 
 async fn fetch(

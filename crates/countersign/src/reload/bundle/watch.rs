@@ -79,7 +79,7 @@ impl Watch {
     pub(super) async fn pull(self: &Arc<Self>) -> Result<bool, ConfigError> {
         let _turn = self.turn.lock().await;
         let known = self.state().validator.clone();
-        let (result, logged) = match self.source.pull(known.as_deref()).await {
+        let (result, logged) = match self.source.pull_unless(known.as_deref()).await {
             Ok(pulled) => {
                 let now = self.clock.now();
                 {
@@ -87,8 +87,8 @@ impl Watch {
                     (state.failures, state.retry_after, state.pulled_at) = (0, Duration::ZERO, Some(now));
                 }
                 match pulled {
-                    Pulled::Unchanged => self.unchanged(now),
-                    Pulled::Document(text, validator) => self.take(text, validator, now),
+                    None => self.unchanged(now),
+                    Some(Pulled { text, validator }) => self.take(text, validator, now),
                 }
             }
             Err(failure) => {
@@ -112,9 +112,8 @@ impl Watch {
     /// Pulls the shadow policy, which changes no result. One whose revision is in force, or an older one, is not compared.
     pub(super) async fn pull_shadow(&self, is_replaced: bool) {
         let Some((shadow, source)) = &self.shadow else { return };
-        let read = match source.pull(None).await {
-            Ok(Pulled::Document(text, _)) => Ok(Some(text)),
-            Ok(Pulled::Unchanged) => Err(fault("the source has nothing new, and nothing is known")),
+        let read = match source.pull().await {
+            Ok(pulled) => Ok(Some(pulled.text)),
             Err(failure) if failure.is_missing() => Ok(None),
             Err(failure) => Err(failure.as_config_error()),
         };
