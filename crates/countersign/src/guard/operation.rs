@@ -7,7 +7,7 @@ use countersign_core::integration::{RequestContext, check_in_transaction};
 use http::request::Parts;
 use http::{Extensions, HeaderMap, Request, Response};
 
-use super::request::{HttpFacts, path_parameters};
+use super::request::HttpFacts;
 use super::service::{Require, Sent};
 use crate::audit::{Trail, Weight};
 use crate::authenticate::Authenticated;
@@ -49,10 +49,7 @@ impl OperationGuard {
         let Some(Authenticated { verified: Some(verified), transaction, context, .. }) = parts.extensions.get() else {
             return false;
         };
-        let parameters = match self.0.needs_path() {
-            true => path_parameters(&mut parts.extensions.clone()),
-            false => Vec::new(),
-        };
+        let parameters = self.0.parameters_of(&parts.extensions);
         let facts = HttpFacts { parameters: &parameters, headers: &parts.headers, uri: &parts.uri };
         let request = RequestContext::from_clock(&*context.clock).request(&facts);
         check_in_transaction(verified, self.requirement(), request, transaction.as_ref()).is_allowed()

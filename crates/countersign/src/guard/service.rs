@@ -100,10 +100,7 @@ impl<S> Require<S> {
     /// is written elsewhere.
     #[cfg(feature = "axum")]
     pub(crate) fn refusal_of_sent(&self, sent: Sent<'_>) -> Option<Refused> {
-        let parameters = match self.needs_path {
-            true => path_parameters(&mut sent.extensions.clone()),
-            false => Vec::new(),
-        };
+        let parameters = self.parameters_of(sent.extensions);
         match sent.extensions.get::<Authenticated>() {
             None => Some(refuse_without_layer(sent)),
             Some(caller) => self.evaluate(caller, sent, &parameters, Weight::Provisional),
@@ -120,6 +117,12 @@ impl<S> Require<S> {
     #[cfg(feature = "axum")]
     pub(crate) fn needs_path(&self) -> bool {
         self.needs_path
+    }
+
+    /// The parameters of the path, if the requirement names some.
+    #[cfg(feature = "axum")]
+    pub(crate) fn parameters_of(&self, extensions: &Extensions) -> Vec<(String, String)> {
+        if self.needs_path { path_parameters(&mut extensions.clone()) } else { Vec::new() }
     }
 
     #[inline(always)]
