@@ -22,7 +22,7 @@ pub(super) const JWT: &str = "urn:ietf:params:oauth:token-type:jwt";
 const MAX_ACTORS: usize = 8;
 
 /// Claims that say that others are stored elsewhere.
-pub(super) const ELSEWHERE: [&str; 3] = ["_claim_names", "_claim_sources", "hasgroups"];
+const ELSEWHERE: [&str; 3] = ["_claim_names", "_claim_sources", "hasgroups"];
 
 /// Claims about the subject, which hold for any actor.
 const COPIED: [&str; 3] = [TENANT_CLAIM, "acr", "auth_time"];
@@ -47,8 +47,7 @@ pub(super) async fn evaluate(
         .iter()
         .find(|rule| rule.allows(target.name(), subject.subject(), subject.audiences()))
         .ok_or_else(|| no_rule(client, &subject, target.name()))?;
-    if ELSEWHERE.iter().any(|name| claims.contains_key(*name)) {
-        // The new token would not say that they exist.
+    if has_claims_elsewhere(&claims) {
         return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
     }
     check_tenant(client, &subject)?;
@@ -156,6 +155,11 @@ pub(super) fn check_possession(token: &Verified, own: Possession, is_permitted: 
         "a presented token is bound to a key or certificate; prove that you have it, or have the exchange rule permit it \
          without that",
     ))
+}
+
+/// Returns whether claims of the token are stored elsewhere, which a new token would not say.
+pub(super) fn has_claims_elsewhere(claims: &Map<String, Value>) -> bool {
+    ELSEWHERE.iter().any(|name| claims.contains_key(*name))
 }
 
 /// A client with a tenant exchanges only tokens of that tenant.

@@ -4,7 +4,7 @@ use countersign_core::claims::TenantId;
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value, json};
 
-use super::exchange::{ELSEWHERE, check_possession};
+use super::exchange::{check_possession, has_claims_elsewhere};
 use super::granted::GrantedToken;
 use super::request::{scope, target_within};
 use super::{GrantError, Granted};
@@ -96,7 +96,7 @@ fn check(
     if lifetime.is_none_or(|lifetime| lifetime > provider.max_lifetime) {
         return refuse("too_long");
     }
-    if ELSEWHERE.iter().any(|name| claims.contains_key(*name)) || verified.is_actor_unknown() {
+    if has_claims_elsewhere(claims) || verified.is_actor_unknown() {
         return refuse("claims_elsewhere");
     }
     if NOT_UNDERSTOOD.iter().any(|name| claims.contains_key(*name)) {

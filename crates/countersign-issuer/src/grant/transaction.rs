@@ -7,7 +7,8 @@ use serde_json::{Map, Value, json};
 
 use super::context::{added, context};
 use super::exchange::{
-    ACCESS_TOKEN, ELSEWHERE, JWT, NOT_ACCEPTED, check_may_act, check_possession, check_tenant, is_client_subject,
+    ACCESS_TOKEN, JWT, NOT_ACCEPTED, check_may_act, check_possession, check_tenant, has_claims_elsewhere,
+    is_client_subject,
 };
 use super::granted::GrantedToken;
 use super::{GrantError, Granted};
@@ -145,7 +146,7 @@ impl Request<'_> {
         if !subject.audiences().any(|audience| rule.subject_audiences.iter().any(|name| name == audience)) {
             return Err(GrantError::InvalidRequest("no rule lets this client act on that token"));
         }
-        if ELSEWHERE.iter().any(|name| claims.contains_key(*name)) {
+        if has_claims_elsewhere(&claims) {
             return Err(GrantError::InvalidRequest("the subject token has claims that are stored elsewhere"));
         }
         // Nothing binds a transaction token, so the key or certificate of the client does not replace that of the sender.
