@@ -3,10 +3,10 @@
 use clap::Args;
 use serde_json::{Value, json};
 
-use super::super::level::Level;
+use super::super::level;
 use super::findings::Findings;
 use super::target::Target;
-use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::exit::{EXIT_CODES, Failure, Outcome};
 use crate::fetch::ConnectionOptions;
 use crate::input;
 use crate::output::{self, Tone, toned};
@@ -61,12 +61,8 @@ impl Arguments {
             }
         }
         let is_unreachable = checked.iter().any(|(_, found)| found.is_unreachable);
-        let has_fault = checked.iter().flat_map(|(_, found)| &found.list).any(|finding| finding.level == Level::Fault);
-        Ok(match (is_unreachable, has_fault) {
-            (true, _) => Exit::Undecided,
-            (false, true) => Exit::Rejected,
-            (false, false) => Exit::Done,
-        })
+        let findings = checked.iter().flat_map(|(_, found)| &found.list);
+        Ok(level::exit(is_unreachable, findings.map(|finding| finding.level)))
     }
 
     fn targets(&self) -> Result<Vec<Target>, Failure> {
@@ -100,7 +96,7 @@ fn as_json(name: &str, found: &Findings) -> Value {
 
 fn print(found: &Findings) -> Result<(), Failure> {
     for finding in &found.list {
-        let mark = toned(finding.level.tone(), &format!("{:<7}", finding.level.word()));
+        let mark = finding.level.mark();
         output::line(&format!("{mark} {:<13} {}", finding.name, finding.text))?;
     }
     for key in &found.keys {

@@ -8,10 +8,10 @@ use serde_json::{Value, json};
 use super::endpoint::Endpoint;
 use super::findings::Findings;
 use super::{authorization, document};
-use crate::command::level::Level;
-use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
+use crate::command::level;
+use crate::exit::{EXIT_CODES, Failure, Outcome};
 use crate::fetch::{self, ConnectionOptions};
-use crate::output::{self, toned};
+use crate::output;
 
 /// Check what a client of the Model Context Protocol finds at a server, without and with a token.
 ///
@@ -51,12 +51,7 @@ impl Arguments {
             true => output::json(&as_json(&self.url, &found))?,
             false => print(&found)?,
         }
-        let has_fault = found.list.iter().any(|finding| finding.level == Level::Fault);
-        Ok(match (found.is_unreachable, has_fault) {
-            (true, _) => Exit::Undecided,
-            (false, true) => Exit::Rejected,
-            (false, false) => Exit::Done,
-        })
+        Ok(level::exit(found.is_unreachable, found.list.iter().map(|finding| finding.level)))
     }
 
     fn token(&self) -> Result<Option<Secret<String>>, Failure> {
@@ -104,7 +99,7 @@ fn as_json(url: &str, found: &Findings) -> Value {
 
 fn print(found: &Findings) -> Result<(), Failure> {
     for finding in &found.list {
-        let mark = toned(finding.level.tone(), &format!("{:<7}", finding.level.word()));
+        let mark = finding.level.mark();
         output::line(&format!("{mark} {:<21} {}", finding.code, finding.text))?;
         if let Some(remedy) = &finding.remedy {
             output::line(&format!("{:29} to do: {remedy}", ""))?;
