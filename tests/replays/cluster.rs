@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use countersign_redis::{RedisReplays, RedisSettings};
 use countersign_tests::redis::{RedisServer, cli, free_port};
 
+use crate::tls::TlsFiles;
 use crate::world::{World, assert_accepted, assert_unavailable};
 
 /// How long a test waits at most for what must come.
@@ -178,21 +179,12 @@ async fn s6_14_the_documented_permissions_are_enough_for_a_cluster() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s6_14_tls_to_a_cluster_needs_a_trusted_node_and_the_certificate_that_it_asks_for() {
-    let folder = std::env::temp_dir().join(format!("cs-redis-tls-cluster-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (authority, [(certificate, key), of_client]) = crate::secrets::identities();
-    let (foreign, _) = crate::secrets::identities();
-    let files = [path("cert.pem"), path("key.pem"), path("ca.pem")];
-    for (file, text) in files.iter().zip([&certificate, &key, &authority]) {
-        std::fs::write(file, text).expect("written");
-    }
-    let [certificate_file, key_file, authority_file] = files.each_ref().map(String::as_str);
-    let (port, bus) = (free_port().to_string(), free_port().to_string());
-    let mut settings = vec!["--port", "0", "--tls-port", &port, "--tls-cluster", "yes", "--cluster-enabled", "yes"];
-    settings.extend(["--cluster-port", &bus, "--tls-cert-file", certificate_file, "--tls-key-file", key_file]);
-    settings.extend(["--tls-ca-cert-file", authority_file]);
-    let node = RedisServer::with(&settings);
+    let (files, foreign) = (TlsFiles::new("cluster"), TlsFiles::new("foreign-cluster"));
+    let port = free_port();
+    let mut arguments = files.arguments(port);
+    let of_cluster = ["--tls-cluster", "yes", "--cluster-enabled", "yes", "--cluster-port"];
+    arguments.extend(of_cluster.map(str::to_owned).into_iter().chain([free_port().to_string()]));
+    let node = RedisServer::with(&arguments);
     assert_eq!(node.run(&["CLUSTER", "ADDSLOTSRANGE", "0", "16383"]).trim(), "OK");
     let start = Instant::now();
     while !node.run(&["CLUSTER", "INFO"]).contains("cluster_state:ok") {
@@ -201,17 +193,16 @@ async fn s6_14_tls_to_a_cluster_needs_a_trusted_node_and_the_certificate_that_it
     }
 
     let settings = || RedisSettings::cluster([format!("rediss://127.0.0.1:{port}")]).only_added_roots();
-    let with_certificate =
-        |settings: RedisSettings| settings.certificate(of_client.0.clone(), of_client.1.clone().into());
+    let with_certificate = |settings: RedisSettings| files.with_certificate(settings);
     for untrusted in [
         with_certificate(settings()),
-        with_certificate(settings().add_roots(foreign)),
-        settings().add_roots(authority.clone()),
+        with_certificate(settings().add_roots(foreign.authority.clone())),
+        settings().add_roots(files.authority.clone()),
     ] {
         assert!(RedisReplays::connect(untrusted).await.is_err());
     }
-    let store =
-        RedisReplays::connect(with_certificate(settings().add_roots_file(authority_file))).await.expect("a store");
+    let trusting = with_certificate(settings().add_roots_file(files.path("ca.pem")));
+    let store = RedisReplays::connect(trusting).await.expect("a store");
     for part in 0..PARTS {
         node.remember_since_long_ago(&format!("countersign:replays:{{{part}}}:since"));
     }
@@ -221,5 +212,4 @@ async fn s6_14_tls_to_a_cluster_needs_a_trusted_node_and_the_certificate_that_it
     let proof = client.proof(world.now());
     assert_accepted(&instance.send_of(&client, &proof).await);
     assert_eq!(instance.send_of(&client, &proof).await.status, 401);
-    std::fs::remove_dir_all(&folder).expect("removed");
 }

@@ -8,5 +8,6 @@ mod outages;
 mod processes;
 mod secrets;
 mod sentinel;
+mod tls;
 mod valkey;
 mod world;

@@ -2,12 +2,10 @@
 
 use std::sync::Arc;
 
-use countersign::secret::Secret;
 use countersign_redis::{RedisReplays, RedisSettings};
-use countersign_tests::authority::authority;
 use countersign_tests::redis::{RedisServer, free_port};
-use rcgen::{CertificateParams, ExtendedKeyUsagePurpose, KeyPair};
 
+use crate::tls::TlsFiles;
 use crate::world::{SINCE, World, assert_accepted, assert_refused, assert_unavailable};
 
 /// The commands that the documentation of `RedisReplays` lists.
@@ -77,53 +75,17 @@ async fn s10_01_a_wrong_password_is_reported_and_no_output_has_it() {
     }
 }
 
-/// An authority's certificate as PEM, and certificates with their keys that it issued: of a server on loopback and of a client.
-pub fn identities() -> (String, [(String, String); 2]) {
-    let authority = authority("Authority of Redis");
-    let issued = [ExtendedKeyUsagePurpose::ServerAuth, ExtendedKeyUsagePurpose::ClientAuth].map(|usage| {
-        let key = KeyPair::generate().expect("a key");
-        let mut params = CertificateParams::new(["localhost".to_owned(), "127.0.0.1".to_owned()]).expect("a name");
-        params.extended_key_usages = vec![usage];
-        let certificate = params.signed_by(&key, &authority).expect("signed");
-        (certificate.pem(), key.serialize_pem())
-    });
-    (authority.as_ref().pem(), issued)
-}
-
 #[tokio::test]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s6_14_tls_needs_a_trusted_server_and_the_certificate_that_it_asks_for() {
-    let folder = std::env::temp_dir().join(format!("cs-redis-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (authority, [(certificate, key), of_client]) = identities();
-    let (foreign, _) = identities();
-    for (name, text) in
-        [("ca.pem", &authority), ("cert.pem", &certificate), ("key.pem", &key), ("foreign.pem", &foreign)]
-    {
-        std::fs::write(path(name), text).expect("written");
-    }
-    let port = free_port().to_string();
-    let files = [path("cert.pem"), path("key.pem"), path("ca.pem")];
-    let [certificate_file, key_file, authority_file] = files.each_ref().map(String::as_str);
-    let server = RedisServer::with(&[
-        "--port",
-        "0",
-        "--tls-port",
-        &port,
-        "--tls-cert-file",
-        certificate_file,
-        "--tls-key-file",
-        key_file,
-        "--tls-ca-cert-file",
-        authority_file,
-    ]);
+    let (files, foreign) = (TlsFiles::new("server"), TlsFiles::new("foreign"));
+    let port = free_port();
+    let server = RedisServer::with(&files.arguments(port));
     let settings = || RedisSettings::new(format!("rediss://localhost:{port}")).only_added_roots();
-    let with_certificate =
-        |settings: RedisSettings| settings.certificate(of_client.0.clone(), Secret::new(of_client.1.clone()));
+    let with_certificate = |settings: RedisSettings| files.with_certificate(settings);
+    let trusting = with_certificate(settings().add_roots_file(files.path("ca.pem")));
 
-    let store =
-        RedisReplays::connect(with_certificate(settings().add_roots_file(path("ca.pem")))).await.expect("a store");
+    let store = RedisReplays::connect(trusting).await.expect("a store");
     server.remember_since_long_ago(SINCE);
     let world = World::new();
     let instance = world.instance(Arc::new(store));
@@ -133,17 +95,19 @@ async fn s6_14_tls_needs_a_trusted_server_and_the_certificate_that_it_asks_for()
     assert_refused(&instance.send_of(&client, &proof).await);
 
     for (settings, problem) in [
-        (with_certificate(settings().add_roots_file(path("foreign.pem"))), "certificate is not trusted"),
+        (with_certificate(settings().add_roots_file(foreign.path("ca.pem"))), "certificate is not trusted"),
         (with_certificate(settings()), "no authority is trusted"),
-        (with_certificate(settings().add_roots_file(path("none.pem"))), "cannot be read as PEM"),
-        (settings().add_roots(authority.clone()), "refused the TLS handshake"),
-        (settings().add_roots(authority.clone()).certificate("x", "y".into()), "client certificate cannot be read"),
+        (with_certificate(settings().add_roots_file(files.path("none.pem"))), "cannot be read as PEM"),
+        (settings().add_roots(files.authority.clone()), "refused the TLS handshake"),
+        (
+            settings().add_roots(files.authority.clone()).certificate("x", "y".into()),
+            "client certificate cannot be read",
+        ),
         (RedisSettings::new(format!("redis://localhost:{port}")), "closed the connection"),
     ] {
         let error = RedisReplays::connect(settings).await.expect_err(problem);
         assert!(error.to_string().contains(problem), "{problem}: {error}");
     }
-    std::fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[tokio::test]

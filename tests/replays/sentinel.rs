@@ -8,7 +8,7 @@ use countersign_tests::redis::{RedisServer, free_port};
 use countersign_tests::sentinel::{PRIMARY, Sentinel, SentinelSettings, Sentinels};
 
 use crate::loss::{none_counts_again, on_time, used};
-use crate::secrets::identities;
+use crate::tls::TlsFiles;
 use crate::world::{SINCE, World, assert_accepted, assert_refused, assert_unavailable};
 
 /// How long a test waits at most for what must come.
@@ -69,33 +69,23 @@ async fn s6_14_the_primary_is_the_one_that_sentinels_name() {
 #[tokio::test]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s6_14_by_tls_sentinels_and_servers_are_reached() {
-    let folder = std::env::temp_dir().join(format!("cs-sentinel-tls-{}", std::process::id()));
-    std::fs::create_dir_all(&folder).expect("a folder");
-    let path = |name: &str| folder.join(name).to_string_lossy().into_owned();
-    let (authority, [(certificate, key), of_client]) = identities();
-    for (name, text) in [("ca.pem", &authority), ("cert.pem", &certificate), ("key.pem", &key)] {
-        std::fs::write(path(name), text).expect("written");
-    }
+    let files = TlsFiles::new("sentinel");
     let port = free_port();
-    let files = [("tls-cert-file", "cert.pem"), ("tls-key-file", "key.pem"), ("tls-ca-cert-file", "ca.pem")];
-    let mut arguments = vec!["--port".to_owned(), "0".to_owned(), "--tls-port".to_owned(), port.to_string()];
-    arguments.extend(files.iter().flat_map(|(name, file)| [format!("--{name}"), path(file)]));
-    let server = RedisServer::with(&arguments.iter().map(String::as_str).collect::<Vec<_>>());
-    let lines = files.iter().map(|(name, file)| format!("{name} {}", path(file))).collect();
+    let server = RedisServer::with(&files.arguments(port));
+    let lines = files.settings().iter().map(|(name, path)| format!("{name} {path}")).collect();
     let sentinel = Sentinel::start(&SentinelSettings { primary: port, quorum: 1, lines, is_tls: true });
 
     let url = || vec![format!("rediss://127.0.0.1:{}", sentinel.port())];
     let settings = || RedisSettings::new(format!("rediss://{PRIMARY}")).sentinels(url()).only_added_roots();
-    let with = |settings: RedisSettings| settings.certificate(of_client.0.clone(), of_client.1.clone().into());
+    let with = |settings: RedisSettings| files.with_certificate(settings);
     assert!(problem(with(settings())).await.contains("no authority is trusted"));
-    assert!(!problem(settings().add_roots(authority.clone())).await.is_empty(), "without its certificate");
-    let store = RedisReplays::connect(with(settings().add_roots(authority))).await.expect("a store");
+    assert!(!problem(settings().add_roots(files.authority.clone())).await.is_empty(), "without its certificate");
+    let store = RedisReplays::connect(with(settings().add_roots(files.authority.clone()))).await.expect("a store");
     server.remember_since_long_ago(SINCE);
     let world = World::new();
     let client = world.client("web", "u1");
     let answer = world.instance(Arc::new(store)).send_of(&client, &client.proof(world.now())).await;
     assert_accepted(&answer);
-    std::fs::remove_dir_all(&folder).expect("removed");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

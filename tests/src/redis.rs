@@ -26,7 +26,7 @@ impl RedisServer {
     }
 
     /// Starts one with these settings too, in the form of `redis-server`.
-    pub fn with(settings: &[&str]) -> Self {
+    pub fn with(settings: &[impl ToString]) -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let number = COUNT.fetch_add(1, Ordering::Relaxed);
         let folder = std::env::temp_dir().join(format!("cs-redis-{}-{number}", std::process::id()));
