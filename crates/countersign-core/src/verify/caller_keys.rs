@@ -11,6 +11,16 @@ use super::verified::Verified;
 ///
 /// A token without a client counts with the key that it is bound to, and a client that calls for itself has no subject beside
 /// it. They are computed once for a bound token.
+///
+/// ```
+/// use countersign_core::integration::{NestedBudget, NestedPermit, OverBudget, caller_keys};
+/// use countersign_core::verify::Verified;
+///
+/// fn admit(requests: &NestedBudget<3>, token: &Verified) -> Result<NestedPermit<3>, OverBudget> {
+///     requests.acquire(caller_keys(token))
+/// }
+/// # let _ = admit;
+/// ```
 #[must_use]
 #[inline]
 pub fn caller_keys(token: &Verified) -> [Option<u64>; 3] {

@@ -129,7 +129,7 @@ impl Service<Request> for ForwardAuth {
     }
 }
 
-/// The future of [`ForwardAuth`].
+/// The future of [`ForwardAuth`], which has an example.
 #[must_use = "futures do nothing unless polled"]
 pub struct ForwardAuthFuture(Answer);
 

@@ -162,7 +162,8 @@ impl AuthenticateLayerBuilder {
 
     /// Checks at each request whether its token was revoked, for cached tokens too.
     ///
-    /// Status lists that the policy names are checked in any case. [`revocation`](crate::revocation) describes the checks that are built in, and what happens if the status is unknown.
+    /// Status lists that the policy names are checked in any case. [`revocation`](crate::revocation) describes the checks that are
+    /// built in, and what happens if the status is unknown.
     pub fn revocation(mut self, revocation: impl Into<Revocation>) -> Self {
         self.revocation = Some(revocation.into());
         self

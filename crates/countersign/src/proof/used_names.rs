@@ -50,7 +50,7 @@ struct Bucket {
     slices: [Slice; SLOTS],
 }
 
-/// A name, and where it belongs.
+/// A name that is not in its bucket yet.
 struct Unwritten {
     place: Vacant,
     slice: Slice,
