@@ -4,7 +4,8 @@ use std::time::{Duration, Instant};
 
 use countersign::reload::{BundledPolicy, PolicyBundle, ShadowPolicy};
 use countersign_redis::{BundlePublishErrorKind, RedisBundles, RedisSettings};
-use countersign_tests::redis::{RedisServer, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::RedisServer;
 use countersign_tests::sentinel::{PRIMARY, Sentinels};
 
 use crate::world::{FLEET, World, code};

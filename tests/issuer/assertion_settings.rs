@@ -7,7 +7,7 @@ use countersign::keys::RemoteKeys;
 use countersign_core::policy::{NeedsAudience, danger};
 use countersign_issuer::{IdentityProvider, IssuerBuilder};
 use countersign_test::{TestIssuer, TokenDraft};
-use countersign_tests::redis::free_port;
+use countersign_tests::ports::free_port;
 use serde_json::{Value, json};
 
 use crate::assertions::{assertion, credential, form, servers};

@@ -7,7 +7,7 @@ use countersign_core::secret::Secret;
 use countersign_issuer::PostgresStore;
 use countersign_tests::authority::{authority, certificate};
 use countersign_tests::peers::{Postgres, PostgresTls};
-use countersign_tests::redis::free_port;
+use countersign_tests::ports::free_port;
 
 use crate::fresh::{clock, verifier};
 use crate::store::{is_active, issuer, mint};

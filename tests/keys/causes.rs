@@ -13,6 +13,7 @@ use countersign::outbound::{ClientCredentials, OutboundContext, TokenRequest, To
 use countersign::policy::NeedsAudience;
 use countersign::secret::Secret;
 use countersign::verify::Verifier;
+use countersign_tests::ports::free_port;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, DnType, IsCa, KeyPair, date_time_ymd};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -93,10 +94,6 @@ fn speak_http(peer: &mut TcpStream) -> std::io::Result<()> {
     peer.read(&mut [0; 4096]).map(drop)?;
     peer.write_all(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")?;
     peer.read(&mut [0]).map(drop) // until the client has read it
-}
-
-fn free_port() -> u16 {
-    TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
 #[tokio::test]

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use countersign_tests::ports::free_port;
 use serde_json::Value;
 
 use crate::service::Service;
@@ -29,7 +30,7 @@ impl Prometheus {
             monitoring("alerts.yml").display()
         );
         std::fs::write(folder.join("prometheus.yml"), config).expect("written");
-        let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr()).expect("a port").port();
+        let port = free_port();
         let process = Command::new("/usr/bin/prometheus")
             .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
             .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))

@@ -16,10 +16,10 @@ use countersign::app::{Routes, protect};
 use countersign::prelude::*;
 use countersign_test::TestIssuer;
 use countersign_tests::http::Service;
+use countersign_tests::ports::free_ports;
 use countersign_tests::proxy::{HOST, Proxy};
 
 use crate::guide::Guide;
-use crate::script::free_ports;
 
 fn guide() -> Guide {
     Guide::read("proxies")

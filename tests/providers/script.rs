@@ -66,9 +66,3 @@ impl Server {
         self.running.take().expect("it runs").wait().expect("an end");
     }
 }
-
-/// Ports that nobody uses.
-pub fn free_ports<const N: usize>() -> [u16; N] {
-    let listeners = [(); N].map(|()| std::net::TcpListener::bind("127.0.0.1:0").expect("a free port"));
-    listeners.map(|listener| listener.local_addr().expect("bound").port())
-}

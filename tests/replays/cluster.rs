@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_redis::{RedisReplays, RedisSettings};
-use countersign_tests::redis::{RedisServer, cli, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::{RedisServer, cli};
 
 use crate::tls::TlsFiles;
 use crate::world::{World, assert_accepted, assert_unavailable};

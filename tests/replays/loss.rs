@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use countersign_redis::{RedisReplays, RedisSettings};
-use countersign_tests::redis::{RedisServer, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::RedisServer;
 
 use crate::world::{
     Client, Instance, SINCE, World, aged, assert_accepted, assert_refused, assert_unavailable, patient,

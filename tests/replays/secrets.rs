@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use countersign_redis::{RedisReplays, RedisSettings};
-use countersign_tests::redis::{RedisServer, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::RedisServer;
 
 use crate::tls::TlsFiles;
 use crate::world::{SINCE, World, assert_accepted, assert_refused, assert_unavailable};

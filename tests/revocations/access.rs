@@ -5,7 +5,8 @@ use std::sync::Arc;
 use countersign_issuer::MemoryStore;
 use countersign_redis::{RedisSettings, RevocationStream};
 use countersign_tests::authority::{authority, certificate};
-use countersign_tests::redis::{RedisServer, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::RedisServer;
 
 use crate::world::{ISSUER, World};
 

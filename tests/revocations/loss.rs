@@ -46,7 +46,7 @@ async fn s14_12_an_emptied_or_shortened_stream_is_filled_again() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s14_12_a_replica_that_lagged_is_filled_before_it_is_believed() {
-    let port = countersign_tests::redis::free_port().to_string();
+    let port = countersign_tests::ports::free_port().to_string();
     let (primary, replica, world) = (RedisServer::with(&["--port", &port]), RedisServer::start(), World::new());
     let relay = Relay::to(&primary.url()).await;
     let sts = world.sts(Arc::new(MemoryStore::new()), relay.settings());

@@ -9,6 +9,7 @@ pub mod log;
 #[path = "../parts.rs"]
 pub mod parts;
 pub mod peers;
+pub mod ports;
 pub mod process;
 pub mod proofs;
 pub mod proxy;

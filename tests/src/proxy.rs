@@ -11,7 +11,7 @@ use tokio::io::AsyncWriteExt;
 use crate::http::{Answer, read_answer};
 use crate::parts::Part;
 use crate::peers;
-use crate::redis::free_port;
+use crate::ports::free_port;
 
 /// The host that clients know.
 pub const HOST: &str = "shop.example.com";

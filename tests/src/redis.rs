@@ -87,12 +87,6 @@ impl Drop for RedisServer {
     }
 }
 
-/// A port that is free now.
-pub fn free_port() -> u16 {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a free port");
-    listener.local_addr().expect("bound").port()
-}
-
 /// The answer of `redis-cli` to this command, at the server that these arguments name.
 pub fn cli(place: &[&str], command: &[&str]) -> String {
     let output = Command::new("redis-cli").args(place).args(command).output().expect("redis-cli runs");

@@ -3,7 +3,8 @@
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use crate::redis::{Daemon, RedisServer, cli, free_port};
+use crate::ports::free_port;
+use crate::redis::{Daemon, RedisServer, cli};
 
 /// The name of the primary.
 pub const PRIMARY: &str = "orders-primary";

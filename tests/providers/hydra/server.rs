@@ -4,11 +4,12 @@ use std::process::Command;
 
 use countersign_tests::parts::Part;
 use countersign_tests::peers;
+use countersign_tests::ports::free_ports;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::guide::Guide;
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// The name that the guide's files give their issuer.
 pub const GUIDE_ISSUER: &str = "https://id.example.com";

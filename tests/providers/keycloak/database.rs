@@ -6,13 +6,13 @@ use std::time::{Duration, Instant};
 use countersign::issuers::Preset;
 use countersign::prelude::*;
 use countersign_tests::peers::Postgres;
+use countersign_tests::ports::free_ports;
 
 use super::guide;
 use super::rotation::next_priority;
 use super::server::Keycloak;
 use crate::load::{Load, kid};
 use crate::outage::{keys_that_are_fetched_often, outage, recover};
-use crate::script::free_ports;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(all(has_keycloak, has_postgres)), ignore = "needs Keycloak and PostgreSQL: tests/peers/install")]

@@ -2,11 +2,12 @@
 
 use countersign_tests::parts::Part;
 use countersign_tests::peers;
+use countersign_tests::ports::free_ports;
 use serde_json::{Value, json};
 
 use crate::authority::Authority;
 use crate::guide::Guide;
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// The name that the guide's policy gives its issuer.
 pub const GUIDE_ISSUER: &str = "https://id.example.com/realms/shop";

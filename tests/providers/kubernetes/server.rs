@@ -3,13 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use countersign_tests::parts::Part;
+use countersign_tests::ports::free_ports;
 use reqwest::Method;
 use serde_json::{Value, json};
 
 use super::certificates::write_account_key;
 use crate::authority::Authority;
 use crate::guide::Guide;
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// The folder of keys in the guide's flags.
 const GUIDE_KEYS: &str = "/etc/kubernetes/pki";

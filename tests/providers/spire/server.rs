@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use countersign_tests::parts::Part;
 use countersign_tests::peers;
+use countersign_tests::ports::free_ports;
 use serde_json::Value;
 
 use crate::guide::Guide;
 use crate::outage::Harmed;
-use crate::script::free_ports;
 
 /// A running server and agent. Their script ends them when its standard input ends, so also at the end of this process.
 pub struct Spire {

@@ -13,10 +13,11 @@ use countersign_core::mint::{Draft, Signer};
 use countersign_issuer::{Audience, Issuer};
 use countersign_tests::parts::Part;
 use countersign_tests::peers;
+use countersign_tests::ports::free_ports;
 use serde_json::json;
 
 use crate::guide::Guide;
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// An issuer that is served on its port.
 async fn issuer() -> (Issuer, u16) {

@@ -8,10 +8,11 @@ use axum::routing::get;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign_tests::parts::Part;
+use countersign_tests::ports::free_ports;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::{Value, json};
 
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// The name that the guide's files give their issuer.
 pub const GUIDE_ISSUER: &str = "https://id.example.com";

@@ -6,10 +6,11 @@ use std::time::SystemTime;
 use countersign::key::Algorithm;
 use countersign::mint::Signer;
 use countersign_tests::parts::Part;
+use countersign_tests::ports::free_ports;
 use rcgen::{KeyPair, PKCS_ECDSA_P256_SHA256};
 use serde_json::Value;
 
-use crate::script::{Server, free_ports};
+use crate::script::Server;
 
 /// A running server.
 pub struct Zitadel {

@@ -1,6 +1,7 @@
 //! `countersign bundle publish`, run as a binary, with a Redis server.
 
-use countersign_tests::redis::{RedisServer, free_port};
+use countersign_tests::ports::free_port;
+use countersign_tests::redis::RedisServer;
 use countersign_tests::sentinel::{PRIMARY, Sentinel, SentinelSettings};
 use serde_json::Value;
 

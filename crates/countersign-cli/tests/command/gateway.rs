@@ -10,8 +10,8 @@ use countersign_test::TestIssuer;
 use countersign_tests::guide::Guide;
 use countersign_tests::http::Service;
 use countersign_tests::parts::Part;
+use countersign_tests::ports::free_port;
 use countersign_tests::proxy::Proxy;
-use countersign_tests::redis::free_port;
 
 use crate::run::{Server, TempFile, countersign, file};
 

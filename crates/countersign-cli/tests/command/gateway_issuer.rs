@@ -13,8 +13,8 @@ use countersign_test::TestIssuer;
 use countersign_tests::guide::Guide;
 use countersign_tests::http::{Answer, Service};
 use countersign_tests::parts::Part;
+use countersign_tests::ports::free_port;
 use countersign_tests::proxy::Proxy;
-use countersign_tests::redis::free_port;
 use serde_json::{Map, Value, json};
 
 use crate::run::{Server, countersign};

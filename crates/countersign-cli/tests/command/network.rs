@@ -9,6 +9,7 @@ use countersign_core::mint::Draft;
 use countersign_issuer::{Audience, Client, ExchangeRule, Issuer, SecretHash};
 use countersign_test::{Provider, TestIssuer};
 use countersign_tests::peers::OpenIdProvider;
+use countersign_tests::ports::free_port;
 use serde_json::{Value, json};
 
 /// Runs the binary on its own thread, so that the provider keeps answering.
@@ -360,7 +361,7 @@ fn proxy(answer: &'static [u8]) -> u16 {
 
 #[test]
 fn a_failed_connection_has_its_reason() {
-    let closed = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port();
+    let closed = free_port();
     let reason = |url: &str, proxy: Option<String>| {
         let proxy = proxy.as_ref().map(|proxy| ("HTTPS_PROXY", proxy.as_str()));
         let output = countersign_with(&["keys", "check", url], "", proxy.as_slice());

@@ -4,6 +4,7 @@ use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
+use countersign_tests::ports::free_port;
 use serde_json::Value;
 
 use crate::run::{Output, Server, assert_form, countersign, file, new_path};
@@ -116,11 +117,10 @@ fn s14_12_what_means_no_token_of_the_service_is_refused() {
 
 #[test]
 fn s14_08_lists_of_a_configuration_are_checked_by_a_policy_and_a_revoked_token_is_in_them() {
-    let free = std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address");
+    let free = format!("127.0.0.1:{}", free_port());
     let (name, state) = (format!("http://{free}"), new_path("listed.redb"));
     let own = configuration(state.path()).replace("http://127.0.0.1:4000", &name);
-    let own =
-        own.replace("127.0.0.1:0", &free.to_string()).replace("[store]", "[status_lists]\nttl_seconds = 2\n[store]");
+    let own = own.replace("127.0.0.1:0", &free).replace("[store]", "[status_lists]\nttl_seconds = 2\n[store]");
     let config = file("listed.toml", &own);
     let issuer = Server::start("issuer", &["--config", config.path()]);
     let (one, other) = (token(&issuer), token(&issuer));

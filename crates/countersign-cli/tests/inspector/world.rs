@@ -16,6 +16,7 @@ use countersign::policy::NeedsAudience;
 use countersign::proof::{Dpop, Nonces};
 use countersign::verify::Verifier;
 use countersign_test::TestIssuer;
+use countersign_tests::ports::free_port;
 use serde_json::json;
 use tokio::net::TcpListener;
 
@@ -118,8 +119,7 @@ pub(crate) fn foreign() -> Router {
 
 /// A URL with a closed port.
 pub(crate) fn closed_port() -> String {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
-    format!("http://{}/keys", listener.local_addr().expect("bound"))
+    format!("http://127.0.0.1:{}/keys", free_port())
 }
 
 /// An issuer with the system clock.
