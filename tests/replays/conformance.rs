@@ -3,12 +3,19 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use countersign::clock::UnixTime;
 use countersign::proof::{MemoryReplays, ReplayStore};
 
 use crate::world::{SINCE, World, aged, assert_accepted, assert_refused, assert_unavailable};
 
-/// Shares that the tests use up.
-const PROOFS: usize = 64 * 16;
+/// Proofs for which the store in memory has room, in 64 parts.
+const IN_MEMORY: usize = 64 * 16;
+
+/// Those of the one in Redis: few, so that a busy machine uses them up within one window.
+const IN_REDIS: usize = 256;
+
+/// The store in Redis counts for so many seconds, and then from zero.
+const WINDOW_SECONDS: u64 = 64;
 
 async fn a_proof_counts_once<S: ReplayStore>(stores: [Arc<S>; 2]) {
     let world = World::new();
@@ -47,13 +54,13 @@ async fn a_record_stays<S: ReplayStore>(store: Arc<S>, time: Duration) {
     assert_refused(&instance.send_of(&client, &proof).await);
 }
 
-async fn one_client_fills_its_share<S: ReplayStore>(store: Arc<S>) {
-    let world = World::new();
+/// The store has room for this many proofs.
+async fn one_client_fills_its_share<S: ReplayStore>(world: &World, store: Arc<S>, room: usize) {
     let instance = world.instance(Arc::clone(&store));
     let busy = world.client("busy", "user 0");
     let tokens: Vec<_> = (0..40).map(|number| world.for_subject(&busy, "busy", &format!("user {number}"))).collect();
     let (mut accepted, mut refused) = (0, 0);
-    for number in 0..1_000 {
+    for number in 0..room {
         let token = &tokens[number % tokens.len()];
         let answer = instance.send(token, &busy.proof_for(token, world.now())).await;
         match answer.status {
@@ -64,7 +71,7 @@ async fn one_client_fills_its_share<S: ReplayStore>(store: Arc<S>) {
             }
         }
     }
-    assert!((400..=PROOFS / 2).contains(&accepted) && refused > 400, "half of the issuer's: {accepted}, {refused}");
+    assert!((room * 2 / 5..=room / 2).contains(&accepted), "half of the issuer's: {accepted}");
     let stats = store.stats().expect("it counts");
     assert_eq!((stats.share_used_up, stats.used, stats.unknown), (refused, 0, 0), "{stats:?}");
     assert!(stats.entries.is_none_or(|entries| entries == accepted), "{stats:?}");
@@ -75,10 +82,10 @@ async fn one_client_fills_its_share<S: ReplayStore>(store: Arc<S>) {
     // One user of a client that has many leaves room for the others.
     let one = world.client("app", "u1");
     let mut of_one = 0;
-    while of_one <= PROOFS && instance.send_of(&one, &one.proof(world.now())).await.status == 200 {
+    while of_one <= room && instance.send_of(&one, &one.proof(world.now())).await.status == 200 {
         of_one += 1;
     }
-    assert!((8..=PROOFS / 4).contains(&of_one), "{of_one}");
+    assert!((8..=room / 4).contains(&of_one), "{of_one}");
     let two = world.client("app", "u2");
     assert_accepted(&instance.send_of(&two, &two.proof(world.now())).await);
 }
@@ -88,7 +95,7 @@ async fn s6_11_s6_12_s11_11_in_memory() {
     let store = Arc::new(MemoryReplays::new());
     a_proof_counts_once([Arc::clone(&store), store]).await;
     a_record_stays(Arc::new(MemoryReplays::new()), Duration::from_secs(65)).await;
-    one_client_fills_its_share(Arc::new(MemoryReplays::new().max_proofs(PROOFS))).await;
+    one_client_fills_its_share(&World::new(), Arc::new(MemoryReplays::new().max_proofs(IN_MEMORY)), IN_MEMORY).await;
 }
 
 #[tokio::test]
@@ -131,7 +138,15 @@ async fn s6_12_redis_keeps_a_record_until_a_minute_after_the_end_of_its_proof() 
 #[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
 async fn s11_11_one_client_fills_its_share_of_redis() {
     let (_server, store) = aged().await;
-    one_client_fills_its_share(Arc::new(store.max_proofs(PROOFS as u64))).await;
+    let longest = Duration::from_secs(30);
+    let world = World::new();
+    let rest = WINDOW_SECONDS - world.now() % WINDOW_SECONDS;
+    if rest <= longest.as_secs() {
+        let next = UnixTime::from_secs(world.now() + rest);
+        world.issuer.clock().step_wall(next);
+    }
+    let store = store.max_proofs(IN_REDIS as u64).clock_difference(longest);
+    one_client_fills_its_share(&world, Arc::new(store), IN_REDIS).await;
 }
 
 #[tokio::test]
@@ -143,7 +158,7 @@ async fn s6_12_a_service_whose_clock_differs_from_that_of_redis_accepts_no_proof
     let real = world.now();
     for (offset, is_accepted) in [(-40, false), (-15, true), (0, true), (15, true), (40, false)] {
         let now = real.saturating_add_signed(offset);
-        world.issuer.clock().step_wall(countersign::clock::UnixTime::from_secs(now));
+        world.issuer.clock().step_wall(UnixTime::from_secs(now));
         let client = world.client("web", "u1"); // with a token of this time
         let answer = instance.send_of(&client, &client.proof(now)).await;
         if is_accepted { assert_accepted(&answer) } else { assert_unavailable(&answer) }

@@ -6,9 +6,8 @@ use countersign_tests::parts::Part;
 use countersign_tests::peers;
 use countersign_tests::redis::OTHER_SERVER;
 
-/// Runs the tests of this program that need a server once more, with the server of Valkey, but those of Sentinel, which is the one of
-/// Redis, and those of TLS: the package has a build
-/// without it.
+/// Runs the tests of this program that need a server once more, with the server of Valkey. Left out are those of Sentinel, which
+/// is the one of Redis, and those of TLS, which the package's build lacks.
 #[test]
 #[cfg_attr(not(all(has_redis, has_valkey)), ignore = "needs Redis and Valkey: tests/peers/install")]
 fn s6_11_s6_12_s6_14_s11_11_valkey_serves_as_redis_does() {
