@@ -12,6 +12,7 @@ use countersign::policy::{Policy, Profile};
 use countersign::prelude::*;
 use countersign::proof::Dpop;
 use countersign::secret::Secret;
+use countersign::verify::VerifierBuilder;
 use countersign_apikey::{ApiKeys, MemoryKeyStore, NewApiKey, Pepper};
 use countersign_gateway::{
     ClientRequest, EdgeDecision, ForeignHeaders, Gateway, GatewayConfig, RequestChanges, WatchedGateway,
@@ -68,11 +69,18 @@ impl Shop {
     }
 
     fn layer(&self) -> AuthenticateLayer {
+        self.layer_with(None)
+    }
+
+    /// The layer, which trusts a partner too.
+    fn layer_with(&self, partner: Option<&TestIssuer>) -> AuthenticateLayer {
         let (keys, issuer) = (&self.keys, self.provider.issuer());
         let name = "https://issuer.test"; // to which the test kit assigns its names
         let of_keys = keys.issuer("shop").map_authorities(move |keys| keys.names_of(name).tenants_of(name));
         let own = issuer.trusted_for("shop");
-        let verifier = Verifier::builder().trust(own).trust(of_keys).clock(issuer.clock().clone()).build();
+        let verifier = Verifier::builder().trust(own).trust(of_keys).clock(issuer.clock().clone());
+        let of_partner = partner.map(|partner| partner.trusted_for("shop"));
+        let verifier = of_partner.into_iter().fold(verifier, VerifierBuilder::trust).build();
         let introspection = Introspection::at_issuer(self.provider.url()).client("gateway", "secret");
         let layer = AuthenticateLayer::builder(verifier.expect("a verifier"))
             .introspection(introspection.token_prefix("opaque_"))
@@ -83,13 +91,18 @@ impl Shop {
 
     /// A gateway of the guide's routes, with these lines in `[swap.mint]`.
     fn gateway(&self, more: &str) -> Gateway {
+        let subjects = format!("{:?} = \"\"\n{AUTHORITY:?} = \"key:\"\n", self.provider.url());
+        self.gateway_of(self.layer(), more, &subjects)
+    }
+
+    /// The same with this layer and these subjects.
+    fn gateway_of(&self, layer: AuthenticateLayer, more: &str, subjects: &str) -> Gateway {
         let mint = format!(
             "[[swap]]\nprefix = \"/orders\"\n[swap.mint]\naudience = \"orders\"\nscopes = [\"orders:read\", \"orders:write\"]\n\
-             {more}\n[swap.mint.subjects]\n{:?} = \"\"\n{AUTHORITY:?} = \"key:\"\n",
-            self.provider.url()
+             {more}\n[swap.mint.subjects]\n{subjects}"
         );
         let config = GatewayConfig::from_toml(&format!("{}\n{mint}", guide().file("gateway.toml")));
-        let rules = config.expect("a configuration").rules_with(self.layer(), &Policy::default(), &self.issuer);
+        let rules = config.expect("a configuration").rules_with(layer, &Policy::default(), &self.issuer);
         Gateway::new(rules.expect("rules"))
     }
 
@@ -275,6 +288,32 @@ async fn s8_22_actors_keep_their_order_and_their_issuers() {
     let draft = shop.draft().claim("plan", "gold").claim("acr", "silver").tenant("acme");
     let claims = shop.next_reads(&asks_as(&bare, &draft.sign()).await.expect("allowed")).await.expect("valid");
     assert_eq!((&claims["tenant"], &claims["plan"], &claims["acr"]), (&Value::Null, &Value::Null, &json!("silver")));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s15_05_names_that_claims_have_are_those_of_the_issuer_without_a_prefix() {
+    let shop = Shop::new().await;
+    let ours = shop.provider.url();
+    let partner = TestIssuer::with_system_clock().with_name("https://partner.test");
+    let said = |draft: TokenDraft| {
+        let draft = draft.audience("shop").subject("ann").scope("orders:read");
+        draft.claim("acr", "gold").claim("plan", "large").claim("auth_time", 1_700_000_000).sign()
+    };
+    let read = async |subjects: &str, token: String| {
+        let layer = shop.layer_with(Some(&partner));
+        let gateway = shop.gateway_of(layer, "copied_claims = [\"plan\"]", subjects);
+        let claims = shop.next_reads(&asks_as(&gateway, &token).await.expect("allowed")).await.expect("valid");
+        ["sub", "acr", "plan", "auth_time"].map(|name| claims[name].clone())
+    };
+    let when = json!(1_700_000_000);
+    let all = |subject: &str| [json!(subject), json!("gold"), json!("large"), when.clone()];
+    let both = format!("{ours:?} = \"\"\n\"https://partner.test\" = \"partner:\"\n");
+    assert_eq!(read(&both, said(shop.provider.token())).await, all("ann"));
+    let of_partner = read(&both, said(partner.token())).await;
+    assert_eq!(of_partner, [json!("partner:ann"), Value::Null, Value::Null, when.clone()]);
+    assert_eq!(read("\"https://partner.test\" = \"partner:\"\n", said(partner.token())).await, all("partner:ann"));
+    let prefixed = format!("{ours:?} = \"our:\"\n\"https://partner.test\" = \"partner:\"\n");
+    assert_eq!(read(&prefixed, said(shop.provider.token())).await[1..3], [Value::Null, Value::Null]);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

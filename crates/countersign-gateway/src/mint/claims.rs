@@ -12,8 +12,11 @@ const MAX_ACTORS: usize = 8;
 /// Claims that say that others are stored elsewhere. The new token would not say so.
 const ELSEWHERE: [&str; 3] = ["_claim_names", "_claim_sources", "hasgroups"];
 
-/// Claims about the login, which hold for any actor.
-const OF_LOGIN: [&str; 2] = ["acr", "auth_time"];
+/// When the subject logged in.
+const AUTH_TIME: &str = "auth_time";
+
+/// How, in names of the issuer.
+const ACR: &str = "acr";
 
 const TENANT: &str = "tenant";
 
@@ -39,15 +42,22 @@ impl InternalToken {
         if !scopes.is_empty() {
             draft = draft.scope(scopes.join(" "));
         }
-        for name in OF_LOGIN.into_iter().chain(self.copied_claims.iter().map(String::as_str)) {
+        let keeps_names = self.keeps_names_of(caller.issuer());
+        for name in [AUTH_TIME, ACR].into_iter().chain(self.copied_claims.iter().map(String::as_str)) {
             let value = match name {
                 TENANT => caller.tenant().map(|tenant| Value::from(tenant.as_str())),
-                _ => claims.get(name).cloned(),
+                AUTH_TIME => claims.get(name).cloned(),
+                _ => claims.get(name).filter(|_| keeps_names).cloned(),
             };
             draft = value.into_iter().fold(draft, |draft, value| draft.claim(name, value));
         }
         // It also limits the next exchange.
         Ok(claims.get("may_act").into_iter().fold(draft, |draft, named| draft.claim("may_act", named.clone())))
+    }
+
+    /// Returns whether claims of this issuer mean the same in tokens of the gateway's: `gold` of a partner is not `gold` of ours.
+    fn keeps_names_of(&self, issuer: &str) -> bool {
+        self.subjects.len() == 1 || self.subjects.get(issuer).is_some_and(String::is_empty)
     }
 
     /// The name of the caller among those of all issuers.

@@ -91,8 +91,11 @@ impl InternalToken {
         self
     }
 
-    /// Claims to copy from the caller's credential, such as `roles`; `tenant` stands for the tenant by the policy's mapping. Default:
-    /// only `acr` and `auth_time`, which step-up needs.
+    /// Claims to copy from the caller's credential, such as `roles`. Default: only `acr` and `auth_time`, which step-up needs.
+    ///
+    /// They are copied from the issuer without a prefix ([`subjects_of`](Self::subjects_of)), or from the only one. Credentials of
+    /// others give `auth_time` and `tenant`, which stands for the tenant by the policy's mapping: another issuer may use the name of a
+    /// role or of an authentication context for something else.
     pub fn copied_claims<N: Into<String>>(mut self, claims: impl IntoIterator<Item = N>) -> Self {
         self.copied_claims = claims.into_iter().map(Into::into).collect();
         self

@@ -47,7 +47,7 @@ pub struct IdentityProviderConfig {
     /// The scopes that an assertion without `scope` stands for. Default: none.
     #[serde(default)]
     pub default_scopes: Vec<String>,
-    /// More claims to copy from the assertion. Default: only `acr` and `auth_time`.
+    /// More claims to copy from the assertion. Default: only `auth_time`.
     #[serde(default)]
     pub copied_claims: Vec<String>,
 }

@@ -1,5 +1,7 @@
 //! A token for a user whom an identity provider asserts (draft-ietf-oauth-identity-assertion-authz-grant-03 §4.4, RFC 7523 §2.1).
 
+use std::iter;
+
 use countersign_core::claims::TenantId;
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value, json};
@@ -17,8 +19,8 @@ use crate::service::{Asserted, IDENTITY_ASSERTION_TYPE, Issuer, OutsideSubject};
 /// Claims that limit the grant in ways that are not understood here.
 const NOT_UNDERSTOOD: [&str; 2] = ["authorization_details", "may_act"];
 
-/// Claims about the login, which hold for any client.
-const COPIED: [&str; 2] = ["acr", "auth_time"];
+/// When the user logged in. How (`acr`) is a name of the provider.
+const AUTH_TIME: &str = "auth_time";
 
 pub(super) async fn evaluate(
     issuer: &Issuer,
@@ -141,7 +143,7 @@ fn asserted_scopes(provider: &IdentityProvider, claims: &Map<String, Value>) -> 
 
 /// The tenant is the one that the provider's users have here. The actor is a name of its issuer.
 fn copied_claims(provider: &IdentityProvider, verified: &Verified, claims: &Map<String, Value>) -> Map<String, Value> {
-    let names = COPIED.into_iter().chain(provider.copied_claims.iter().map(String::as_str));
+    let names = iter::once(AUTH_TIME).chain(provider.copied_claims.iter().map(String::as_str));
     let value = |name| claims.get(name).filter(|value| !value.is_null()).cloned();
     let mut copied: Map<_, _> = names.filter_map(|name| Some((name.to_owned(), value(name)?))).collect();
     if let Some(tenant) = &provider.tenant {

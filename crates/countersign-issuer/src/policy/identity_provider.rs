@@ -90,7 +90,9 @@ impl IdentityProvider {
         self
     }
 
-    /// More claims to copy from the assertion, such as `amr`. Default: only `acr` and `auth_time`.
+    /// More claims to copy from the assertion, such as `acr`. Default: only `auth_time`.
+    ///
+    /// Services read them as claims of this issuer. Copy only those whose values mean the same at the provider and here.
     pub fn copied_claims<N: Into<String>>(mut self, claims: impl IntoIterator<Item = N>) -> Self {
         self.copied_claims = claims.into_iter().map(Into::into).collect();
         self
