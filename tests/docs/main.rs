@@ -198,6 +198,26 @@ fn lines_of_the_readme_are_short() {
 }
 
 #[test]
+fn the_readme_has_every_guide_and_every_feature() {
+    let (readme, manifest) = (read("README.md"), read("crates/countersign/Cargo.toml"));
+    let guides: Vec<_> = pages().into_iter().filter(|page| page.starts_with("docs/guides/")).collect();
+    assert!(guides.len() > 30);
+    for guide in guides {
+        assert!(readme.contains(&format!("({guide})")), "README.md does not link to {guide}");
+    }
+    let (_, features) = manifest.split_once("\n[features]\n").expect("features");
+    let (features, _) = features.split_once("\n\n").expect("an end");
+    let names = features.lines().filter_map(|line| line.split_once(" = ")).map(|(name, _)| name);
+    let names: Vec<_> = names.filter(|name| *name != "default" && !name.starts_with('_')).collect();
+    assert!(names.len() > 10);
+    let (_, table) = readme.split_once("\n| feature of `countersign` |").expect("a table");
+    let (table, _) = table.split_once("\n\n").expect("an end");
+    for name in names {
+        assert!(table.contains(&format!("`{name}`")), "README.md does not tell what the feature {name} adds");
+    }
+}
+
+#[test]
 fn the_quickstart_is_one_short_file() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/quickstart");
     let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").file_name());
