@@ -12,10 +12,10 @@ const MAX_ACTORS: usize = 8;
 /// Claims that say that others are stored elsewhere. The new token would not say so.
 const ELSEWHERE: [&str; 3] = ["_claim_names", "_claim_sources", "hasgroups"];
 
-/// When the subject logged in.
+/// The time of the login.
 const AUTH_TIME: &str = "auth_time";
 
-/// How, in names of the issuer.
+/// The way of the login, in names of the issuer.
 const ACR: &str = "acr";
 
 const TENANT: &str = "tenant";
@@ -55,7 +55,7 @@ impl InternalToken {
         Ok(claims.get("may_act").into_iter().fold(draft, |draft, named| draft.claim("may_act", named.clone())))
     }
 
-    /// Returns whether claims of this issuer mean the same in tokens of the gateway's: `gold` of a partner is not `gold` of ours.
+    /// Returns whether claims of this issuer mean the same in tokens of the gateway's: `gold` of a partner may be something else.
     fn keeps_names_of(&self, issuer: &str) -> bool {
         self.subjects.len() == 1 || self.subjects.get(issuer).is_some_and(String::is_empty)
     }

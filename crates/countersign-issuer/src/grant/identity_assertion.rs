@@ -19,7 +19,7 @@ use crate::service::{Asserted, IDENTITY_ASSERTION_TYPE, Issuer, OutsideSubject};
 /// Claims that limit the grant in ways that are not understood here.
 const NOT_UNDERSTOOD: [&str; 2] = ["authorization_details", "may_act"];
 
-/// When the user logged in. How (`acr`) is a name of the provider.
+/// The time of the login. Its way (`acr`) is a name of the provider.
 const AUTH_TIME: &str = "auth_time";
 
 pub(super) async fn evaluate(
