@@ -214,6 +214,20 @@ impl Retention {
         self.elapsed().saturating_sub(self.made_at(Made { by_attached: moment % 2 == 1, elapsed }))
     }
 
+    /// Returns whether [`age`](Self::age) is above so many milliseconds. Nearly always without arithmetic on durations.
+    #[inline]
+    pub(super) fn is_older(&self, moment: Moment, millis: u64) -> bool {
+        let clock = match self.clock.get() {
+            Some((clock, _)) if moment.0 % 2 == 1 => clock,
+            _ => return self.age(moment) > Duration::from_millis(millis),
+        };
+        // Rounded up, so that a part of a millisecond counts; the moment is in whole ones, and one more.
+        let elapsed = clock.elapsed();
+        let millis_of_second = u64::from(elapsed.subsec_nanos().div_ceil(1_000_000));
+        let elapsed = elapsed.as_secs().saturating_mul(1_000).saturating_add(millis_of_second);
+        elapsed.saturating_sub((moment.0 / 2).saturating_sub(1)) > millis
+    }
+
     fn clock(&self) -> &dyn Clock {
         self.clock.get().map_or(&SystemClock, |(clock, _)| &**clock)
     }
@@ -380,6 +394,30 @@ mod tests {
         assert!(retention.may_remove(term, retention.sweep_time()));
         assert!(retention.may_have_forgotten(Some(at(1_699_999_000))), "issued before the entry was made");
         assert!(!retention.may_have_forgotten(Some(at(1_700_000_400))), "issued after it");
+    }
+
+    #[test]
+    fn s14_09_an_age_is_compared_as_it_is_read() {
+        let micros = Duration::from_micros;
+        for attaches_first in [true, false] {
+            let (retention, clock) = (Retention::default(), ManualClock::new(UnixTime::from_secs(1_000_000)));
+            clock.advance(micros(5_000_400));
+            let shared: Arc<dyn Clock> = Arc::new(clock.clone());
+            if attaches_first {
+                retention.attach(&shared);
+            }
+            let moment = retention.moment();
+            retention.attach(&shared);
+            for step in [0, 1, 9_998_999, 1, 599, 1, 399, 1_000, 5_000_000] {
+                clock.advance(micros(step));
+                let (age, moment) = (retention.age(Moment(moment.0)), Moment(moment.0));
+                assert_eq!(
+                    retention.is_older(moment, 10_000),
+                    age > Duration::from_secs(10),
+                    "{attaches_first} {age:?}"
+                );
+            }
+        }
     }
 
     #[test]
