@@ -10,6 +10,7 @@ use countersign_core::revocation::{RevocationLog, RevocationNotice, RevocationSi
 use super::follow::RevocationFollower;
 use super::keys::Keys;
 use super::publish::RevocationPublisher;
+use super::record;
 use super::shared::Shared;
 use crate::link::Link;
 use crate::settings::{Place, RedisSettings};
@@ -65,8 +66,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 /// commands for keys with the [prefix](RedisSettings::prefix), of a publisher and of a follower:
 ///
 /// ```text
-/// ACL SETUSER issuer on >password resetkeys ~countersign:* resetchannels -@all +eval +evalsha +info +time +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist
-/// ACL SETUSER orders on >password resetkeys ~countersign:* resetchannels -@all +info +xread +xrevrange
+/// ACL SETUSER issuer on >password resetkeys ~countersign:* resetchannels -@all +eval +evalsha +info +time +hlen +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist
+/// ACL SETUSER orders on >password resetkeys ~countersign:* resetchannels -@all +hmget +info +xread +xrevrange
 /// ```
 ///
 /// In a cluster they also need `+cluster|slots`. All keys of one issuer lie on one node.
@@ -143,7 +144,7 @@ impl RevocationSink for RevocationStream {
                 return Err(unavailable("the stream is that of another issuer"));
             }
             let link = stream.link().map_err(|error| SinkError::Unavailable(error.to_string()))?;
-            let added = stream.shared.add(link, &[notice.to_json()]).await;
+            let added = stream.shared.add(link, &[record::write(&notice)]).await;
             match added.inspect_err(|failure| link.failed(*failure)) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(SinkError::Full),
