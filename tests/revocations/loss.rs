@@ -71,8 +71,8 @@ async fn s14_12_after_a_loss_a_service_reads_only_what_it_lacks() {
     server.run(&["CONFIG", "RESETSTAT"]);
     sts.revoke(&new).await;
     until_all(&services, &new, 401).await;
-    let later = world.service(sts.issuer.trusted_for("orders"), settings(&server));
     let before = sent(&server);
+    let later = world.service(sts.issuer.trusted_for("orders"), settings(&server));
     later.until_complete(&good, &[&old, &new]).await;
     let of_later = sent(&server) - before;
     println!("three services that knew it: {before} bytes; a new one: {of_later}");

@@ -67,7 +67,7 @@ impl Clone for FoundList {
     }
 }
 
-/// What was found is no part of the claim.
+/// Always equal: the list that was found is no part of the claim.
 impl PartialEq for FoundList {
     fn eq(&self, _: &Self) -> bool {
         true

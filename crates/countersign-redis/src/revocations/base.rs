@@ -30,7 +30,7 @@ const INDEX_BYTES: usize = 27;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Part(u32, u8);
 
-/// What a part has: as many revocations, and the sum of their digests. Nobody finds others with the same sum.
+/// The number of revocations of a part, and the sum of their digests. Nobody finds others with the same sum.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     count: u32,
@@ -60,6 +60,10 @@ impl Part {
 }
 
 impl Sum {
+    pub(super) fn count(self) -> u32 {
+        self.count
+    }
+
     pub(super) fn add(&mut self, record: &Record) {
         let mut first = [0; 16];
         first.copy_from_slice(&record.digest[..16]);
@@ -68,7 +72,7 @@ impl Sum {
     }
 }
 
-/// What an epoch begins with, before it is sent.
+/// The revocations with which an epoch begins, before they are sent.
 #[derive(Default)]
 pub(super) struct Base(BTreeMap<Part, (Sum, Vec<Vec<u8>>)>);
 

@@ -37,15 +37,16 @@ pub(super) struct Reader<'r> {
     is_sound: bool,
     /// True if the list has the base of the epoch.
     has_base: bool,
-    /// What was applied, by the part of a base that it belongs to: a part of a new epoch that has just this is not read again.
+    /// The sums of those that were applied: a part of a new epoch with the same sum is not read again.
     known: HashMap<Part, Sum>,
 }
 
 /// The most parts of which the sums are kept. Others are read again in each epoch.
 const MAX_KNOWN_PARTS: usize = 1 << 14;
 
-/// The pieces of a base that are read at once.
-const READ_PIECES: usize = 8;
+/// The pieces of a base that are read at once, and the revocations in them, unless one part has more.
+const READ_PIECES: usize = 64;
+const READ_REVOCATIONS: u64 = 4_000;
 
 impl<'r> Reader<'r> {
     pub(super) fn new(shared: &'r Shared, feed: &'r RevocationFeed) -> Self {
@@ -154,36 +155,42 @@ impl<'r> Reader<'r> {
         };
         let is_kept = |part: &Part| index.binary_search_by_key(part, |indexed| indexed.part).is_ok();
         self.known.retain(|part, _| is_kept(part));
-        for part in index {
-            if self.known.get(&part.part) != Some(&part.sum) {
-                self.read_part(link, part).await?;
+        let lacking: Vec<Indexed> =
+            index.into_iter().filter(|part| self.known.get(&part.part) != Some(&part.sum)).collect();
+        let mut parts = &lacking[..];
+        while !parts.is_empty() {
+            let (first, rest) = parts.split_at(at_once(parts));
+            let fields: Vec<_> =
+                first.iter().flat_map(|part| (0..part.pieces).map(|piece| part.part.field(piece))).collect();
+            let mut pieces = self.fields(link, &fields).await?.into_iter();
+            for part in first {
+                let own: Vec<Value> = pieces.by_ref().take(usize::from(part.pieces)).collect();
+                self.apply_part(link, part, &own).await;
             }
+            parts = rest;
         }
         Ok(())
     }
 
-    async fn read_part(&mut self, link: &Link, Indexed { part, pieces, sum }: Indexed) -> Result<(), Failure> {
+    /// Applies a part of the base.
+    async fn apply_part(&mut self, link: &Link, part: &Indexed, pieces: &[Value]) {
         let (mut found, mut applied) = (Sum::default(), Sum::default());
-        let fields: Vec<_> = (0..pieces).map(|piece| part.field(piece)).collect();
-        for fields in fields.chunks(READ_PIECES) {
-            for piece in self.fields(link, fields).await? {
-                for record in
-                    blob(&piece).and_then(|bytes| record::read(bytes, &self.shared.issuer)).unwrap_or_default()
-                {
-                    found.add(&record);
-                    if self.apply_one(link, &record) {
-                        applied.add(&record);
-                    }
+        for piece in pieces {
+            let records = blob(piece).and_then(|bytes| record::read(bytes, &self.shared.issuer));
+            for record in records.unwrap_or_default() {
+                found.add(&record);
+                if self.apply_one(link, &record) {
+                    applied.add(&record);
                 }
             }
+            tokio::task::yield_now().await; // requests of this thread do not wait for all of them
         }
-        if found != sum {
+        if found != part.sum {
             self.refuse(link);
         }
-        if self.known.len() < MAX_KNOWN_PARTS || self.known.contains_key(&part) {
-            self.known.insert(part, applied);
+        if self.known.len() < MAX_KNOWN_PARTS || self.known.contains_key(&part.part) {
+            self.known.insert(part.part, applied);
         }
-        Ok(())
     }
 
     /// The values of fields of the base.
@@ -248,6 +255,17 @@ impl<'r> Reader<'r> {
             && self.last >= beat.last
             && self.read >= beat.entries
     }
+}
+
+/// The number of parts that are read at once: at least one.
+fn at_once(parts: &[Indexed]) -> usize {
+    let (mut pieces, mut revocations) = (0, 0);
+    let fit = parts.iter().take_while(|part| {
+        pieces += usize::from(part.pieces);
+        revocations += u64::from(part.sum.count());
+        pieces <= READ_PIECES && revocations <= READ_REVOCATIONS
+    });
+    fit.count().max(1)
 }
 
 fn last_beat(found: Option<Vec<Entry<'_>>>) -> Result<Option<Beat>, Failure> {
