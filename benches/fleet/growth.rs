@@ -100,6 +100,17 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) -> Result<()> {
     Ok(())
 }
 
+/// Only the outage, with the largest fleet.
+pub(crate) fn run_outage(plan: &Plan, report: &mut Report) -> Result<()> {
+    let size = plan.sizes.last().copied().unwrap_or(1);
+    let start = Instant::now();
+    let mut fleet = Fleet::start(size, LONG, plan.identifiers)?;
+    let good = fleet.world.token(FIRST_TOKEN);
+    fleet.moments(&Command::Status(good, 200, LONGEST), |_| Ok(()))?;
+    println!("{size} verifiers are ready after {:.1} s", start.elapsed().as_secs_f64());
+    outage::run(&mut fleet, plan.outage, report)
+}
+
 fn line(size: usize, name: &str, times: &Times) -> Vec<String> {
     let [median, high, longest] = times.cells();
     vec![size.to_string(), name.to_owned(), median, high, longest]

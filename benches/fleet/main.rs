@@ -1,6 +1,6 @@
 //! Many verifiers under one policy: how soon a revision and a revocation are in force everywhere, and what they cost.
 //!
-//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--quick] [--write]
+//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--identifiers N] [--quick] [--write]
 //!
 //! Each verifier is what one instance of a service has: a bundle that it pulls, a list of revocations that a follower of Redis
 //! fills, a status list, and reports to a plane. They share a few processes, which this program starts of itself, and have
@@ -8,7 +8,7 @@
 //! revocations reads a durable list in it. All talk over loopback, with a real `redis-server`.
 //!
 //! `--write` writes the results into `BENCHMARKS.md`. `--quick` takes fewer revocations, a shorter outage and no part of a
-//! minute. `--hit` measures only what checks add to a cached token.
+//! minute. `--hit` measures only what checks add to a cached token, and `--outage` only the loss of Redis, with the largest fleet.
 
 mod bad;
 mod durable;
@@ -97,24 +97,35 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     let is_quick = arguments.iter().any(|argument| argument == "--quick");
     let mut plan = if is_quick { Plan::quick() } else { Plan::full() };
-    let (mut only_hit, mut writes) = (false, false);
+    let (mut only_hit, mut only_outage, mut writes) = (false, false, false);
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         match argument.as_str() {
             "--quick" => {}
             "--hit" => only_hit = true,
             "--write" => writes = true,
+            "--identifiers" => {
+                plan.identifiers = arguments.next().ok_or("--identifiers: name a number")?.parse()?;
+            }
+            "--outage" => only_outage = true,
             "--verifiers" => {
                 let size: usize = arguments.next().ok_or("--verifiers: name a number")?.parse()?;
                 plan.sizes.retain(|other| *other < size);
                 plan.sizes.push(size.max(1));
             }
-            other => return Err(format!("{other} is none of --verifiers N, --quick, --hit and --write").into()),
+            other => {
+                let known = "--verifiers N, --identifiers N, --quick, --hit, --outage and --write";
+                return Err(format!("{other} is none of {known}").into());
+            }
         }
     }
     let mut report = Report::default();
-    hit::run(&plan, &mut report)?;
-    if !only_hit {
+    if only_outage {
+        growth::run_outage(&plan, &mut report)?;
+    } else {
+        hit::run(&plan, &mut report)?;
+    }
+    if !only_hit && !only_outage {
         memory::run(&mut report)?;
         growth::run(&plan, &mut report)?;
     }

@@ -29,11 +29,13 @@ pub(crate) fn run(fleet: &mut Fleet, outage: Duration, report: &mut Report) -> R
     fleet.revoke(number);
     sleep(outage / 2);
     fleet.redis.start_again()?;
+    let sent = fleet.redis.sent_bytes();
     let back = micros();
     let mut taken = Times::default();
     taken.add(back, fleet.moments(&Command::Status(during, 401, LONGEST), |_| Ok(()))?);
     let mut complete = Times::default();
     complete.add(back, fleet.moments(&Command::Status(good, 200, LONGEST), |_| Ok(()))?);
+    let sent = fleet.redis.sent_bytes().saturating_sub(sent) as f64 / 1e6;
     let answers = fleet.ask(&Command::Unwatch, |_| Ok(()))?;
     let watched = answers.iter().map(|answer| answer.watched);
     let (decisions, unknown, wrong) = watched
@@ -53,13 +55,15 @@ pub(crate) fn run(fleet: &mut Fleet, outage: Duration, report: &mut Report) -> R
     };
     let note = format!(
         "Seconds from its return, {} verifiers. {decisions} decisions meanwhile, of which {unknown} were 503: the feed was \
-         older than its limit.",
-        short(fleet.size as f64)
+         older than its limit. Redis sent {} MB until all were complete.",
+        short(fleet.size as f64),
+        short(sent)
     );
     let rows = vec![
         row("revoked while it was away, refused", &taken),
         row("complete again: other tokens are accepted", &complete),
     ];
+    println!("Redis sent {} MB", short(sent));
     report.table(&name, &note, &["", "median", "99 %", "longest"], rows);
     Ok(())
 }

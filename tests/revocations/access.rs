@@ -12,8 +12,8 @@ use crate::world::{ISSUER, World};
 
 /// The commands that the documentation of `RevocationStream` lists.
 const OF_PUBLISHERS: &str =
-    "+eval +evalsha +info +time +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist";
-const OF_FOLLOWERS: &str = "+info +xread +xrevrange";
+    "+eval +evalsha +info +time +hlen +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist";
+const OF_FOLLOWERS: &str = "+hmget +info +xread +xrevrange";
 
 fn set_user(server: &RedisServer, name: &str, commands: &str) -> RedisSettings {
     let mut rule =
@@ -69,7 +69,7 @@ async fn s14_12_the_newest_revocations_take_effect_before_a_long_stream_has_been
     sts.revoke(&newest).await;
     let reader = world.service(sts.issuer.trusted_for("orders"), set_user(&server, "orders", OF_FOLLOWERS));
     reader.until_complete(&good, &[&newest]).await;
-    let late = set_user(&server, "late", "+info +xrevrange");
+    let late = set_user(&server, "late", "+hmget +info +xrevrange");
     let late = world.service(sts.issuer.trusted_for("orders"), late);
     late.until(&newest, 401).await;
     assert_eq!((late.status(&good).await, late.follower.age()), (503, None), "it has not read everything");

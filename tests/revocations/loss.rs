@@ -20,7 +20,7 @@ async fn s14_12_an_emptied_or_shortened_stream_is_filled_again() {
         sts.revoke(token).await;
         until_all(&services, token, 401).await;
     }
-    for harm in ["all", "trim", "entries", "state", "beats", "wrong state"] {
+    for harm in ["all", "trim", "entries", "base", "part of the base", "state", "beats", "wrong state"] {
         let key = entry_keys(&server).pop().expect("an epoch");
         let base = key.split(":entries:").next().expect("a base").to_owned();
         let (state, beats) = (format!("{base}:state"), format!("{base}:beats"));
@@ -28,6 +28,8 @@ async fn s14_12_an_emptied_or_shortened_stream_is_filled_again() {
             "all" => server.run(&["FLUSHALL"]),
             "trim" => server.run(&["XTRIM", &key, "MAXLEN", "1"]),
             "entries" => server.run(&["DEL", &key]),
+            "base" => server.run(&["DEL", &key.replace(":entries:", ":base:")]),
+            "part of the base" => server.run(&["HDEL", &key.replace(":entries:", ":base:"), "i"]),
             "state" => server.run(&["DEL", &state]),
             "beats" => server.run(&["DEL", &beats]),
             _ => server.run(&["HSET", &state, "sequence", "1"]),
@@ -39,6 +41,47 @@ async fn s14_12_an_emptied_or_shortened_stream_is_filled_again() {
         for service in &services {
             assert_eq!((service.status(&one).await, service.status(&other).await), (401, 401), "{harm}");
         }
+    }
+}
+
+/// The bytes that the server has sent since its statistics were reset.
+fn sent(server: &RedisServer) -> u64 {
+    let stats = server.run(&["INFO", "stats"]);
+    let sent = stats.lines().find_map(|line| line.strip_prefix("total_net_output_bytes:"));
+    sent.and_then(|number| number.trim().parse().ok()).expect("a number")
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(not(has_redis), ignore = "needs Redis: tests/peers/install")]
+async fn s14_12_after_a_loss_a_service_reads_only_what_it_lacks() {
+    const REVOKED: u32 = 3_000;
+    let (server, world) = (RedisServer::start(), World::new());
+    let sts = world.sts(Arc::new(MemoryStore::new()), settings(&server));
+    let (good, old, new) = (sts.token("ann"), sts.token("ann"), sts.token("bob"));
+    let end = crate::world::end_of(&old);
+    for number in 0..REVOKED {
+        sts.issuer.revoke_token(&format!("00000000-7c4a-7b21-9e5d-{number:012x}"), end).expect("stored");
+    }
+    sts.revoke(&old).await;
+    let services = world.services(&sts, &server);
+    for service in &services {
+        service.until_complete(&good, &[&old]).await;
+    }
+    server.run(&["FLUSHALL"]);
+    server.run(&["CONFIG", "RESETSTAT"]);
+    sts.revoke(&new).await;
+    until_all(&services, &new, 401).await;
+    let before = sent(&server);
+    let later = world.service(sts.issuer.trusted_for("orders"), settings(&server));
+    later.until_complete(&good, &[&old, &new]).await;
+    let of_later = sent(&server) - before;
+    println!("three services that knew it: {before} bytes; a new one: {of_later}");
+    assert!(of_later > u64::from(REVOKED) * 30, "{of_later}: it reads all of them");
+    assert!(before < u64::from(REVOKED) * 10, "{before}: they read the index and what is new");
+    for service in &services {
+        let age = service.follower.age().expect("complete");
+        service.until_complete(&good, &[&old, &new]).await;
+        assert!(age < crate::world::MAX_AGE);
     }
 }
 

@@ -6,6 +6,7 @@ mod hostile;
 mod loss;
 mod outages;
 mod processes;
+mod received;
 mod relay;
 mod sentinel;
 mod world;

@@ -17,9 +17,21 @@ use siphasher::sip128::{Hasher128, SipHasher24};
 /// ```
 #[must_use]
 pub fn sha256(text: &str) -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes.copy_from_slice(digest::digest(&digest::SHA256, text.as_bytes()).as_ref());
-    bytes
+    sha256_of(text.as_bytes())
+}
+
+/// The SHA-256 of bytes that are no text.
+///
+/// ```
+/// use countersign_core::integration::{sha256, sha256_of};
+///
+/// assert_eq!(sha256_of(b"hunter2"), sha256("hunter2"));
+/// ```
+#[must_use]
+pub fn sha256_of(bytes: &[u8]) -> [u8; 32] {
+    let mut hash = [0; 32];
+    hash.copy_from_slice(digest::digest(&digest::SHA256, bytes).as_ref());
+    hash
 }
 
 /// The random key of [`KeyedDigest`]s, new in each process.

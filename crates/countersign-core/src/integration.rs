@@ -40,7 +40,7 @@ pub use crate::cache::DigestCache;
 pub use crate::claims::typed::TokenClaims;
 pub use crate::clock::sweep::SweepTime;
 pub use crate::counter::Counter;
-pub use crate::digest::{DigestKey, KeyedDigest, sha256};
+pub use crate::digest::{DigestKey, KeyedDigest, sha256, sha256_of};
 pub use crate::key::memory::KeyMemory;
 #[cfg(feature = "otel")]
 pub use crate::metrics::{DurationHistogram, observe_metrics};
@@ -52,6 +52,8 @@ pub use crate::policy::issuer::discovery_document_fault;
 pub use crate::policy::resolved::{IssuerLookup, IssuerSource, ResolvedIssuer};
 pub use crate::proof::explain::{ExplainedRequest, explain_proof};
 pub use crate::redact::{is_visible, message_without_values, safe_text, safe_text_within, visible_text, word};
+#[cfg(feature = "status-list")]
+pub use crate::status::claim::{remember_list, remembered_list};
 pub use crate::token::registered::RegisteredClaim;
 pub use crate::token::{decode_base64url, has_unique_names};
 pub use crate::verify::binding::Possession;

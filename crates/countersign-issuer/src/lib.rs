@@ -89,7 +89,7 @@ pub use policy::{Audience, ExchangeRule, Federation, Grant, IdentityProvider};
 #[cfg(feature = "txn")]
 pub use policy::{TransactionRule, TrustDomain};
 pub use rotation::{KeyState, PublishedKey, RotationError};
-pub use service::{Issuer, RevocationError};
+pub use service::{Issuer, ReceivedRevocations, RevocationError};
 pub use status::StatusListSettings;
 #[cfg(feature = "file")]
 pub use store::FileStore;

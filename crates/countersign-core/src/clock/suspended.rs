@@ -25,7 +25,10 @@ impl Suspended {
         if self.measured_in.load(Ordering::Relaxed) != running.as_secs() {
             self.update(running.as_secs(), measure());
         }
-        running.saturating_add(unpacked(self.total.load(Ordering::Relaxed)))
+        match self.total.load(Ordering::Relaxed) {
+            0 => running, // a server
+            total => running.saturating_add(unpacked(total)),
+        }
     }
 
     #[cold]

@@ -1,5 +1,7 @@
 //! The claim `status` of a token.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use crate::token::{JsonReader, NotJson, Number, Text};
 
 /// The longest address of a list that is read from a token, in bytes.
@@ -22,7 +24,12 @@ const DEPTH: usize = 32;
 pub struct StatusReference {
     index: u64,
     uri: Box<str>,
+    found: FoundList,
 }
+
+/// The number of the list in memory that was found by this address, so that the next lookup needs no name; 0 if none was yet.
+#[derive(Debug, Default)]
+struct FoundList(AtomicU64);
 
 impl StatusReference {
     /// The index of the token in the list (`idx`), from 0 on.
@@ -37,6 +44,37 @@ impl StatusReference {
         &self.uri
     }
 }
+
+/// The number that [`remember_list`] stored last; 0 if it never did.
+///
+/// Whoever numbers lists decides whether the number still stands for the list that the token names.
+#[must_use]
+#[inline]
+pub fn remembered_list(reference: &StatusReference) -> u64 {
+    reference.found.0.load(Ordering::Relaxed)
+}
+
+/// Stores the number of the list that was found for this token.
+#[inline]
+pub fn remember_list(reference: &StatusReference, number: u64) {
+    reference.found.0.store(number, Ordering::Relaxed);
+}
+
+/// Another token's list has to be found again.
+impl Clone for FoundList {
+    fn clone(&self) -> Self {
+        FoundList::default()
+    }
+}
+
+/// Always equal: the list that was found is no part of the claim.
+impl PartialEq for FoundList {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for FoundList {}
 
 /// The claim `status`, as far as it concerns status lists.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -95,7 +133,7 @@ fn reference(reader: &mut JsonReader<'_>) -> Result<Option<StatusReference>, Not
         Ok(())
     })?;
     let uri = uri.map(|text| reader.text(text)).filter(|uri| is_address(uri));
-    Ok(index.zip(uri).map(|(index, uri)| StatusReference { index, uri: uri.into() }))
+    Ok(index.zip(uri).map(|(index, uri)| StatusReference { index, uri: uri.into(), found: FoundList::default() }))
 }
 
 fn is_address(uri: &str) -> bool {

@@ -4,7 +4,7 @@
 //! A token names its place in a list with the claim `status.status_list` ([`StatusReference`]). The list is a token of its own,
 //! of type `statuslist+jwt`, which has the values of up to millions of tokens as one compressed array ([`StatusList`]).
 
-mod claim;
+pub(crate) mod claim;
 mod inflate;
 mod list;
 #[cfg(test)]

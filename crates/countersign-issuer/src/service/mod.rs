@@ -4,6 +4,7 @@ mod federation;
 mod identity_providers;
 mod issuer;
 mod own_tokens;
+mod received;
 mod revocation;
 mod revocations;
 mod revoke;
@@ -15,6 +16,7 @@ pub(crate) use identity_providers::{Asserted, IDENTITY_ASSERTION_TYPE, IdentityP
 pub use issuer::Issuer;
 pub(crate) use issuer::Parts;
 pub(crate) use own_tokens::own_token_verifier;
+pub use received::ReceivedRevocations;
 pub use revocation::RevocationError;
 pub(crate) use revocations::Revocations;
 pub(crate) use subject_issuers::OutsideSubject;

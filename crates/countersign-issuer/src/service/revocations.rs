@@ -6,7 +6,7 @@ use std::task::{Context, Poll, Waker};
 
 use countersign_core::clock::UnixTime;
 use countersign_core::revocation::{
-    ChangeFuture, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
+    ChangeFuture, LogPage, RevocationNotice, RevocationSink, RevokedTokens, SinkError, SinkFuture,
 };
 use countersign_core::verify::Verified;
 use serde_json::{Map, Value};
@@ -54,7 +54,7 @@ impl Revocations {
     }
 
     /// The stored revocations after a number without those that are over, and the number up to which they are.
-    pub(super) async fn after(&self, sequence: u64) -> Result<(NoticePage, u64), StoreError> {
+    async fn after(&self, sequence: u64) -> Result<(NoticePage, u64), StoreError> {
         self.store.notices_after(sequence).await
     }
 
@@ -79,6 +79,15 @@ impl Revocations {
         }
         Ok(is_revoked)
     }
+}
+
+/// The page after a number, as revocations of `issuer`.
+pub(super) async fn page_of(revocations: &Revocations, issuer: &str, after: u64) -> Result<LogPage, SinkError> {
+    let found = revocations.after(after).await;
+    let (page, end) = found.map_err(|error| SinkError::Unavailable(error.to_string()))?;
+    let notices = page.notices.into_iter();
+    let notices = notices.filter_map(|stored| RevocationNotice::new(issuer, stored.tokens, stored.expires_at).ok());
+    Ok(LogPage::new(page.log, end, end >= page.last, notices.collect()))
 }
 
 /// The names by which a token may be revoked.

@@ -3,16 +3,16 @@
 use std::time::Duration;
 
 use countersign_core::clock::UnixTime;
-use countersign_core::revocation::{ChangeFuture, LogFuture, LogPage, RevocationLog, RevocationNotice, SinkError};
+use countersign_core::revocation::{ChangeFuture, LogFuture, RevocationLog, RevocationNotice};
 use countersign_core::verify::Verified;
 
 use super::issuer::Issuer;
 use super::revocation::RevocationError;
+use super::revocations::page_of;
 use crate::audit;
 use crate::client::Client;
 use crate::policy::MAX_TOKEN_LIFETIME;
 use crate::status::StatusIndex;
-use crate::store::StoreError;
 
 /// The time by which the clock of whoever revokes may be ahead.
 const MAX_AHEAD: Duration = Duration::from_secs(60);
@@ -157,15 +157,7 @@ impl Issuer {
 impl RevocationLog for Issuer {
     fn read(&self, after: u64) -> LogFuture {
         let issuer = self.clone();
-        Box::pin(async move {
-            let unavailable = |error: StoreError| SinkError::Unavailable(error.to_string());
-            let (page, end) = issuer.revocations().after(after).await.map_err(unavailable)?;
-            let notices = page
-                .notices
-                .into_iter()
-                .filter_map(|stored| RevocationNotice::new(issuer.name(), stored.tokens, stored.expires_at).ok());
-            Ok(LogPage::new(page.log, end, end >= page.last, notices.collect()))
-        })
+        Box::pin(async move { page_of(issuer.revocations(), issuer.name(), after).await })
     }
 
     fn changed(&self) -> ChangeFuture {

@@ -2,10 +2,11 @@
 
 use std::str::FromStr;
 
-use countersign_core::revocation::RevocationNotice;
 use redis::Value;
 
-/// The field of an entry that has a revocation.
+use super::record::{self, Record};
+
+/// The field of an entry that has revocations.
 pub(super) const NOTICE: &str = "n";
 
 /// The longest name of an epoch.
@@ -38,15 +39,23 @@ pub(crate) struct Entry<'v> {
 }
 
 impl<'v> Entry<'v> {
-    fn field(&self, name: &str) -> Option<&'v str> {
+    fn value(&self, name: &str) -> Option<&'v Value> {
         let pairs = self.fields.chunks_exact(2);
-        pairs.filter(|pair| text(&pair[0]) == Some(name)).find_map(|pair| text(&pair[1]))
+        pairs.filter(|pair| text(&pair[0]) == Some(name)).map(|pair| &pair[1]).next()
     }
 
-    /// The revocation of this issuer that the entry has.
-    pub(super) fn notice(&self, issuer: &str) -> Option<RevocationNotice> {
-        let notice = RevocationNotice::from_json(self.field(NOTICE)?).ok()?;
-        (notice.issuer() == issuer).then_some(notice)
+    fn field(&self, name: &str) -> Option<&'v str> {
+        text(self.value(name)?)
+    }
+
+    /// The [forms](super::record) of its revocations.
+    pub(super) fn blob(&self) -> Option<&'v [u8]> {
+        blob(self.value(NOTICE)?)
+    }
+
+    /// The revocations of this issuer that the entry has; `None` if it has anything else.
+    pub(super) fn records(&self, issuer: &str) -> Option<Vec<Record>> {
+        record::read(self.blob()?, issuer)
     }
 }
 
@@ -101,6 +110,14 @@ pub(crate) fn entries_of<'v>(answer: &'v Value, key: &str) -> Option<Vec<Entry<'
     Some(Vec::new())
 }
 
+/// The bytes of a value, if it has some.
+pub(super) fn blob(value: &Value) -> Option<&[u8]> {
+    match value {
+        Value::BulkString(bytes) => Some(bytes),
+        _ => None,
+    }
+}
+
 /// The text of a value, if it is one.
 pub(super) fn text(value: &Value) -> Option<&str> {
     match value {
@@ -131,24 +148,21 @@ mod tests {
     #[test]
     fn s14_12_an_entry_of_another_form_is_no_revocation() {
         const ISSUER: &str = "https://id.test";
-        let good = r#"{"iss":"https://id.test","jti":"a","until":9}"#;
-        let foreign = r#"{"iss":"https://other.test","jti":"a","until":9}"#;
-        for (fields, is_notice) in [
-            (vec!["n", good], true),
-            (vec!["x", "y", "n", good], true),
-            (vec!["n", foreign], false),
-            (vec!["n", "{}"], false),
-            (vec!["n"], false),
-            (vec!["m", good], false),
-            (vec![], false),
+        let good = "\u{1}\u{9}\u{1}a";
+        for (fields, count) in [
+            (vec!["n", good], Some(1)),
+            (vec!["x", "y", "n", good], Some(1)),
+            (vec!["n", ""], Some(0)),
+            (vec!["n", "{}"], None),
+            (vec!["n", "\u{1}\u{9}\u{1}"], None),
+            (vec!["n"], None),
+            (vec!["m", good], None),
+            (vec![], None),
         ] {
             let answer = Value::Array(vec![stored("1-0", &fields)]);
             let entries = entries(&answer).expect("entries");
-            assert_eq!(entries[0].notice(ISSUER).is_some(), is_notice, "{fields:?}");
+            assert_eq!(entries[0].records(ISSUER).map(|records| records.len()), count, "{fields:?}");
         }
-        let long = "x".repeat(20_000);
-        let answer = Value::Array(vec![stored("1-0", &["n", &long])]);
-        assert!(entries(&answer).expect("entries")[0].notice(ISSUER).is_none());
     }
 
     #[test]

@@ -32,4 +32,9 @@ impl Keys {
     pub(super) fn entries(&self, epoch: &str) -> String {
         format!("{}:entries:{epoch}", self.base)
     }
+
+    /// The hash with the revocations with which an epoch began.
+    pub(super) fn base(&self, epoch: &str) -> String {
+        format!("{}:base:{epoch}", self.base)
+    }
 }

@@ -4,6 +4,7 @@
 //! number of entries, and the last of them. Whoever has read as many from the beginning of the epoch has all of them. When the
 //! server has lost something, or may have, the publisher fills a new stream from the durable list and begins another epoch.
 
+mod base;
 mod durable;
 mod entry;
 mod fill;
@@ -11,6 +12,7 @@ mod follow;
 mod keys;
 mod publish;
 mod reader;
+mod record;
 mod script;
 mod shared;
 mod stream;

@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use countersign::error::ConfigError;
-use countersign_core::revocation::{RevocationLog, RevocationNotice};
+use countersign_core::revocation::RevocationLog;
 use tokio::task::AbortHandle;
 
 use super::durable::read;
-use super::fill::fill_again;
+use super::fill::{Published, fill_again};
+use super::record;
 use super::script::{Addition, Outcome, State, append};
 use super::shared::Shared;
 use crate::link::{Effect, Failure, Link};
@@ -55,9 +56,10 @@ impl fmt::Debug for RevocationPublisher {
 
 async fn publish(link: &Link, shared: &Shared, log: &dyn RevocationLog) {
     let _ = link.connected().await;
+    let mut published = Published::default();
     loop {
         let changed = log.changed();
-        match round(link, shared, log).await {
+        match round(link, shared, log, &mut published).await {
             Ok(()) => {
                 link.succeeded();
                 tokio::select! {
@@ -74,7 +76,12 @@ async fn publish(link: &Link, shared: &Shared, log: &dyn RevocationLog) {
 }
 
 /// Adds what the stream lacks, and states that it is complete.
-async fn round(link: &Link, shared: &Shared, log: &dyn RevocationLog) -> Result<(), Failure> {
+async fn round(
+    link: &Link,
+    shared: &Shared,
+    log: &dyn RevocationLog,
+    published: &mut Published,
+) -> Result<(), Failure> {
     let mut state = look(link, shared).await?;
     for _ in 0..STEPS {
         let Some(known) = state else {
@@ -84,10 +91,10 @@ async fn round(link: &Link, shared: &Shared, log: &dyn RevocationLog) -> Result<
         let page = read(log, known.sequence).await?;
         // A list with fewer revocations than the stream has is another one, or an old copy.
         if page.log() != known.log || page.end() < known.sequence {
-            state = fill_again(link, shared, log, &known).await?;
+            state = fill_again(link, shared, log, published, &known).await?;
             continue;
         }
-        let notices: Vec<String> = page.notices().iter().map(RevocationNotice::to_json).collect();
+        let notices: Vec<Vec<u8>> = page.notices().iter().map(record::write).collect();
         let addition = Addition {
             epoch: &known.epoch,
             list: Some((page.log(), known.sequence, page.end())),
@@ -97,9 +104,12 @@ async fn round(link: &Link, shared: &Shared, log: &dyn RevocationLog) -> Result<
             notices: &notices,
         };
         state = match append(link, &shared.keys, &addition).await? {
-            Outcome::Done(_) if page.is_last() => return Ok(()),
+            Outcome::Done(_) if page.is_last() => {
+                *published = Published { log: page.log().to_owned(), sequence: page.end() };
+                return Ok(());
+            }
             Outcome::Done(state) | Outcome::Moved(state) => Some(state),
-            Outcome::Lost(state) => fill_again(link, shared, log, &state).await?,
+            Outcome::Lost(state) => fill_again(link, shared, log, published, &state).await?,
             Outcome::Late => None,
             Outcome::Full => return Err(Failure::Refused("the stream of revocations has no room for more")),
         };

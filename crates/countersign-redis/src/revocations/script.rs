@@ -75,42 +75,85 @@ pub(super) struct Addition<'a> {
     /// Nothing followed in the list.
     pub(super) is_last: bool,
     pub(super) max_entries: u64,
-    pub(super) notices: &'a [String],
+    /// Their [forms](super::record).
+    pub(super) notices: &'a [Vec<u8>],
+}
+
+/// The size of an epoch that is filled in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) struct EpochSize {
+    /// Of the stream.
+    pub(super) entries: u64,
+    /// Of the base.
+    pub(super) fields: u64,
+    /// The revocations in the base.
+    pub(super) filled: u64,
+    /// All revocations.
+    pub(super) revocations: u64,
+}
+
+/// The bytes of revocations in one entry, at most: they share what an entry costs.
+pub(super) const BLOB_BYTES: usize = 4 * 1024;
+
+/// Entries with these revocations.
+pub(super) fn blobs(notices: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut blobs: Vec<Vec<u8>> = Vec::new();
+    for notice in notices {
+        match blobs.last_mut() {
+            Some(blob) if blob.len() + notice.len() <= BLOB_BYTES => blob.extend_from_slice(notice),
+            _ => blobs.push(notice.clone()),
+        }
+    }
+    blobs
 }
 
 /// Adds revocations.
 pub(super) async fn append(link: &Link, keys: &Keys, addition: &Addition<'_>) -> Result<Outcome, Failure> {
     let (log, before, after) = addition.list.unwrap_or_default();
-    let [before, after, read_at, max_entries] =
-        [before, after, addition.read_at, addition.max_entries].map(|number| number.to_string());
-    let is_last = if addition.is_last { "1" } else { "0" };
-    let mut arguments = vec![addition.epoch, log, &before, &after, &read_at, is_last, &max_entries];
-    arguments.extend(addition.notices.iter().map(String::as_str));
-    // Without an epoch, the key of the entries is not used.
-    let keys = [keys.state(), keys.beats(), keys.entries(addition.epoch)];
+    let count = u64::try_from(addition.notices.len()).unwrap_or(u64::MAX);
+    let numbers = [before, after, addition.read_at, addition.max_entries, count].map(|number| number.to_string());
+    let [before, after, read_at, max_entries, count] = numbers.each_ref().map(String::as_bytes);
+    let is_last: &[u8] = if addition.is_last { b"1" } else { b"0" };
+    let (epoch, log) = (addition.epoch.as_bytes(), log.as_bytes());
+    let mut arguments = vec![epoch, log, before, after, read_at, is_last, max_entries, count];
+    let blobs = blobs(addition.notices);
+    arguments.extend(blobs.iter().map(Vec::as_slice));
+    // Without an epoch, the keys of the entries are not used.
+    let keys = [keys.state(), keys.beats(), keys.entries(addition.epoch), keys.base(addition.epoch)];
     outcome(&APPEND.run(link, &keys, &arguments).await?)
 }
 
-/// Adds revocations to an epoch that has not begun.
-pub(super) async fn fill(link: &Link, keys: &Keys, epoch: &str, notices: &[String]) -> Result<(), Failure> {
-    let mut arguments = vec![KEEP_UNUSED_SECONDS];
-    arguments.extend(notices.iter().map(String::as_str));
-    FILL.run(link, &[keys.entries(epoch)], &arguments).await.map(drop)
+/// Adds fields and entries to an epoch that has not begun.
+pub(super) async fn fill(
+    link: &Link,
+    keys: &Keys,
+    epoch: &str,
+    fields: &[(Vec<u8>, Vec<u8>)],
+    entries: &[Vec<u8>],
+) -> Result<(), Failure> {
+    let count = fields.len().to_string();
+    let mut arguments = vec![KEEP_UNUSED_SECONDS.as_bytes(), count.as_bytes()];
+    arguments.extend(fields.iter().flat_map(|(field, value)| [field.as_slice(), value.as_slice()]));
+    arguments.extend(entries.iter().map(Vec::as_slice));
+    FILL.run(link, &[keys.entries(epoch), keys.base(epoch)], &arguments).await.map(drop)
 }
 
-/// Begins an epoch with so many entries, which has the list up to this number, in place of `old` of which so many entries were
-/// read.
+/// Begins an epoch of this size, which has the list up to this number, in place of `old` of which so many entries were read.
 pub(super) async fn switch(
     link: &Link,
     keys: &Keys,
     (old, old_entries): (&str, u64),
-    (new, entries): (&str, u64),
+    (new, size): (&str, EpochSize),
     (log, sequence): (&str, u64),
 ) -> Result<Outcome, Failure> {
-    let of_old = if old.is_empty() { keys.state() } else { keys.entries(old) };
-    let keys = [keys.state(), keys.beats(), keys.entries(new), of_old];
-    let [old_entries, sequence, entries] = [old_entries, sequence, entries].map(|number| number.to_string());
-    let arguments = [old, &old_entries, new, log, &sequence, &entries, KEEP_OLD_SECONDS];
+    let of_old = if old.is_empty() { [keys.state(), keys.state()] } else { [keys.entries(old), keys.base(old)] };
+    let [old_stream, old_base] = of_old;
+    let keys = [keys.state(), keys.beats(), keys.entries(new), keys.base(new), old_stream, old_base];
+    let EpochSize { entries, fields, filled, revocations } = size;
+    let [old_entries, sequence, entries, fields, filled, revocations] =
+        [old_entries, sequence, entries, fields, filled, revocations].map(|number| number.to_string());
+    let arguments =
+        [old, &old_entries, new, log, &sequence, &entries, &fields, &filled, &revocations, KEEP_OLD_SECONDS];
     outcome(&SWITCH.run(link, &keys, &arguments).await?)
 }
 

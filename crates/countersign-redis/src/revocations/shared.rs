@@ -34,7 +34,7 @@ impl Shared {
     }
 
     /// Adds revocations that are in no durable list. `false` if there is no room.
-    pub(super) async fn add(&self, link: &Link, notices: &[String]) -> Result<bool, Failure> {
+    pub(super) async fn add(&self, link: &Link, notices: &[Vec<u8>]) -> Result<bool, Failure> {
         let mut epoch = self.epoch.lock().unwrap_or_else(PoisonError::into_inner).clone();
         for _ in 0..MOVES {
             let addition = Addition {

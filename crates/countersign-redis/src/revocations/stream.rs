@@ -10,6 +10,7 @@ use countersign_core::revocation::{RevocationLog, RevocationNotice, RevocationSi
 use super::follow::RevocationFollower;
 use super::keys::Keys;
 use super::publish::RevocationPublisher;
+use super::record;
 use super::shared::Shared;
 use crate::link::Link;
 use crate::settings::{Place, RedisSettings};
@@ -50,7 +51,8 @@ const MAX_ENTRIES: u64 = 1_000_000;
 /// primary with less are never confirmed. The publisher fills in a new stream from the durable list as soon as it sees one of
 /// them. Without a statement the age of the feed grows, up to the limit after which statuses are unknown.
 ///
-/// What a follower has read it never forgets before its end, whatever happens to the stream.
+/// What a follower has read it never forgets before its end, whatever happens to the stream. A new stream has what was revoked before
+/// in parts, with an index of their digests: a follower reads only the parts that it lacks, and what was revoked since.
 ///
 /// # Who may write
 ///
@@ -61,12 +63,12 @@ const MAX_ENTRIES: u64 = 1_000_000;
 ///
 /// # What the server needs
 ///
-/// Redis 6.2 or newer, or Valkey, with `maxmemory-policy noeviction` or without `maxmemory`. An entry takes about 200 bytes. The
-/// commands for keys with the [prefix](RedisSettings::prefix), of a publisher and of a follower:
+/// Redis 6.2 or newer, or Valkey, with `maxmemory-policy noeviction` or without `maxmemory`. A revocation with a name of 36 bytes takes
+/// about 70 bytes. The commands for keys with the [prefix](RedisSettings::prefix), of a publisher and of a follower:
 ///
 /// ```text
-/// ACL SETUSER issuer on >password resetkeys ~countersign:* resetchannels -@all +eval +evalsha +info +time +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist
-/// ACL SETUSER orders on >password resetkeys ~countersign:* resetchannels -@all +info +xread +xrevrange
+/// ACL SETUSER issuer on >password resetkeys ~countersign:* resetchannels -@all +eval +evalsha +info +time +hlen +hmget +hset +del +xadd +xlen +xrange +xrevrange +expire +persist
+/// ACL SETUSER orders on >password resetkeys ~countersign:* resetchannels -@all +hmget +info +xread +xrevrange
 /// ```
 ///
 /// In a cluster they also need `+cluster|slots`. All keys of one issuer lie on one node.
@@ -132,8 +134,9 @@ impl RevocationStream {
     }
 }
 
-/// Adds a revocation that is in no durable list, such as one that a receiver of logouts got. It is lost with the data of the
-/// server. Without a publisher, which begins the stream, none is taken.
+/// Adds a revocation that is in no durable list. It is lost with the data of the server. Without a publisher, which begins the
+/// stream, none is taken. What receivers of logouts and signals take belongs in a durable list: `ReceivedRevocations` of
+/// `countersign-issuer`.
 impl RevocationSink for RevocationStream {
     fn revoke(&self, notice: RevocationNotice) -> SinkFuture {
         let stream = self.clone();
@@ -143,7 +146,7 @@ impl RevocationSink for RevocationStream {
                 return Err(unavailable("the stream is that of another issuer"));
             }
             let link = stream.link().map_err(|error| SinkError::Unavailable(error.to_string()))?;
-            let added = stream.shared.add(link, &[notice.to_json()]).await;
+            let added = stream.shared.add(link, &[record::write(&notice)]).await;
             match added.inspect_err(|failure| link.failed(*failure)) {
                 Ok(true) => Ok(()),
                 Ok(false) => Err(SinkError::Full),

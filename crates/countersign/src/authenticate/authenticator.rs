@@ -512,6 +512,8 @@ impl Authenticator {
             return self.check_transaction(request, caller);
         };
         match revocation.query(&caller.verified) {
+            // No setting decides about it.
+            RevocationQuery::Known(RevocationStatus::Valid) => self.check_transaction(request, caller),
             RevocationQuery::Known(status) => self.resume_with_status(request, caller, status),
             RevocationQuery::Pending(status) => {
                 Ok(Admission::Await(Box::pin(async move { Resumption::Revocation(status.await, caller) })))

@@ -29,6 +29,8 @@ pub(super) struct Entry {
     pub(super) is_in_code: bool,
     /// Whoever named it first.
     pub(super) party: Party,
+    /// A number of its own among all lists of the process.
+    pub(super) number: u64,
 }
 
 impl Entry {
@@ -38,11 +40,13 @@ impl Entry {
         party: Party,
         unproven: NestedPermit<2>,
         is_in_code: bool,
+        number: u64,
     ) -> Self {
         let clock = Arc::clone(list.shared.verifier.clock());
         let (list, state) = (Arc::new(list), Arc::new(ListState::new(unproven, clock.elapsed())));
         let fetch = ListFetch { list: Arc::clone(&list), state: Arc::clone(&state) };
-        Entry { cache: RefreshCache::new(fetch, policy, Arc::clone(&clock)), list, state, clock, is_in_code, party }
+        let cache = RefreshCache::new(fetch, policy, Arc::clone(&clock));
+        Entry { cache, list, state, clock, is_in_code, party, number }
     }
 
     /// Returns whether the list is fetched by these rules.

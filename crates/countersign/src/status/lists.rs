@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, SourceClock};
 use countersign_core::error::Fault;
+use countersign_core::integration::{remember_list, remembered_list};
 use countersign_core::policy::{ConnectionConfig, StatusListRules};
 use countersign_core::status::MAX_STATUS_LIST_BYTES;
 use countersign_core::verify::{Verified, Verifier};
@@ -287,7 +288,7 @@ impl StatusLists {
             return None;
         };
         let party = Party::of(token, &self.room.hasher);
-        let make = |permit| {
+        let make = |permit, number| {
             let keys = self.issuers.get(place.issuer).and_then(|issuer| issuer.settings.keys.clone());
             let shared = Shared { connection, ..self.shared.clone() };
             let list = ListLocation {
@@ -299,7 +300,7 @@ impl StatusLists {
                 shared,
             };
             let policy = self.refresh_policy(list.max_age());
-            Entry::new(list, policy, party, permit, token.status_list_rules().is_none())
+            Entry::new(list, policy, party, permit, token.status_list_rules().is_none(), number)
         };
         let max_lists = rules.lists_bound().unwrap_or(self.max_lists);
         let elapsed = self.shared.verifier.clock().elapsed();
@@ -349,9 +350,20 @@ impl RevocationCheck for StatusLists {
         };
         let (place, index) = (PlaceRef { issuer: token.issuer(), uri: reference.uri() }, reference.index());
         let (elapsed, rules) = (self.shared.verifier.clock().elapsed(), token.status_list_rules());
-        let status = self.room.read(place, |entry| {
-            let is_current = rules.map_or(entry.is_in_code, |rules| entry.is_by(rules));
+        let fresh = |entry: &Entry| {
+            let is_current = match rules {
+                Some(rules) => entry.is_by(rules),
+                None => entry.is_in_code,
+            };
             if is_current { entry.fresh_status(index, elapsed) } else { None }
+        };
+        // The list that the token was found in before: no name is hashed or compared.
+        if let Some(status) = self.room.read_numbered(remembered_list(reference), fresh).flatten() {
+            return RevocationQuery::Known(status);
+        }
+        let status = self.room.read(place, |entry| {
+            remember_list(reference, entry.number);
+            fresh(entry)
         });
         match status.flatten() {
             Some(status) => RevocationQuery::Known(status),

@@ -9,9 +9,11 @@
 //! - First fetches are limited per second, for each issuer and for whoever names the list.
 
 use std::hash::{Hash, RandomState};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use countersign_core::integration::{NestedBudget, NestedPermit, RateBudget, Standing, fair_share};
 use foldhash::fast;
 use papaya::Equivalent;
@@ -25,6 +27,9 @@ const MAX_ALL: usize = 4096;
 /// The most lists of all issuers that were never fetched, those of one issuer, and those that one party of it names.
 const MAX_UNPROVEN: (u32, [u32; 2]) = (256, [32, 16]);
 
+/// The bits of a number that are the place of the list: enough for [`MAX_ALL`].
+const PLACE_BITS: u32 = 13;
+
 /// The first fetches per second of all issuers, of one issuer, and of one party.
 const FIRST_FETCHES: [u32; 3] = [256, 32, 16];
 
@@ -34,6 +39,7 @@ const WINDOW: Duration = Duration::from_secs(1);
 /// The lists of all issuers by name.
 pub(super) struct Room {
     lists: papaya::HashMap<Place, Arc<Entry>, fast::RandomState>,
+    numbered: Numbered,
     /// Held while a list is added, so that the bounds are exact.
     adding: Mutex<()>,
     unproven: NestedBudget<2>,
@@ -41,6 +47,9 @@ pub(super) struct Room {
     of_parties: RateBudget,
     pub(super) hasher: RandomState,
 }
+
+/// The same lists by their [numbers](Entry::number), which tokens remember: a lookup without a name.
+struct Numbered(ArcSwap<Vec<Option<Arc<Entry>>>>);
 
 /// The name of a list: an address counts with the issuer whose tokens name it.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -62,11 +71,51 @@ impl Equivalent<Place> for PlaceRef<'_> {
     }
 }
 
+impl Numbered {
+    #[inline]
+    fn read<R>(&self, number: u64, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        let lists = self.0.load();
+        let entry = lists.get(place_of(number))?.as_ref()?;
+        (entry.number == number).then(|| read(entry))
+    }
+
+    /// Replaces all lists; the caller is the only writer.
+    fn replace<'e>(&self, entries: impl Iterator<Item = &'e Arc<Entry>>) {
+        let mut lists = Vec::new();
+        for entry in entries {
+            let place = place_of(entry.number);
+            if lists.len() <= place {
+                lists.resize(place + 1, None);
+            }
+            if let Some(list) = lists.get_mut(place) {
+                *list = Some(Arc::clone(entry));
+            }
+        }
+        self.0.store(Arc::new(lists));
+    }
+
+    /// A number that no list has had, at a place that none has now.
+    fn unused(&self) -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        let lists = self.0.load();
+        let place = lists.iter().position(Option::is_none).unwrap_or(lists.len());
+        let generation = LAST.fetch_add(1, Ordering::Relaxed).wrapping_add(1);
+        generation << PLACE_BITS | u64::try_from(place).unwrap_or_default()
+    }
+}
+
+/// The place of the list with this number.
+#[inline]
+fn place_of(number: u64) -> usize {
+    usize::try_from(number & ((1 << PLACE_BITS) - 1)).unwrap_or_default()
+}
+
 impl Room {
     pub(super) fn new() -> Self {
         let [all, of_issuer, of_party] = FIRST_FETCHES;
         Room {
             lists: papaya::HashMap::with_hasher(fast::RandomState::default()),
+            numbered: Numbered(ArcSwap::default()),
             adding: Mutex::new(()),
             unproven: NestedBudget::new(MAX_UNPROVEN.0, MAX_UNPROVEN.1),
             of_issuers: RateBudget::new(all, WINDOW).share(of_issuer),
@@ -79,6 +128,12 @@ impl Room {
     #[inline]
     pub(super) fn read<R>(&self, place: PlaceRef<'_>, read: impl FnOnce(&Arc<Entry>) -> R) -> Option<R> {
         self.lists.pin().get(&place).map(read)
+    }
+
+    /// Reads the list with this number, if there still is one.
+    #[inline]
+    pub(super) fn read_numbered<R>(&self, number: u64, read: impl FnOnce(&Entry) -> R) -> Option<R> {
+        self.numbered.read(number, read)
     }
 
     pub(super) fn for_each(&self, mut each: impl FnMut(&Entry)) {
@@ -100,7 +155,7 @@ impl Room {
         max_lists: usize,
         elapsed: Duration,
         current: impl Fn(&Entry) -> bool,
-        make: impl FnOnce(NestedPermit<2>) -> Entry,
+        make: impl FnOnce(NestedPermit<2>, u64) -> Entry,
     ) -> Result<Arc<Entry>, &'static str> {
         let _adding = self.adding.lock().unwrap_or_else(PoisonError::into_inner);
         let lists = self.lists.pin();
@@ -111,6 +166,24 @@ impl Room {
         if let Some(other) = lists.remove(&place) {
             other.give_back();
         }
+        let added = self.permit_in_room(party, max_lists, elapsed).map(|permit| {
+            let entry = Arc::new(make(permit, self.numbered.unused()));
+            lists.insert(Place { issuer: place.issuer.into(), uri: place.uri.into() }, Arc::clone(&entry));
+            entry
+        });
+        // Also if none was added: others may have made room.
+        self.numbered.replace(lists.values());
+        added
+    }
+
+    /// The place of another list, after lists that are no longer used have made room for it.
+    fn permit_in_room(
+        &self,
+        party: Party,
+        max_lists: usize,
+        elapsed: Duration,
+    ) -> Result<NestedPermit<2>, &'static str> {
+        let lists = self.lists.pin();
         if !self.has_room(party, max_lists) {
             lists.retain(|_, entry| {
                 let is_kept = entry.is_in_use(elapsed);
@@ -130,9 +203,7 @@ impl Room {
         if !self.has_room(party, max_lists) {
             return Err("max_lists of its issuer are in use, or the share of its tenant");
         }
-        let entry = Arc::new(make(permit));
-        lists.insert(Place { issuer: place.issuer.into(), uri: place.uri.into() }, Arc::clone(&entry));
-        Ok(entry)
+        Ok(permit)
     }
 
     fn admit_fetch(&self, party: Party, elapsed: Duration) -> Result<(), &'static str> {

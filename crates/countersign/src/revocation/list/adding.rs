@@ -1,5 +1,6 @@
 //! Additions to a list, and the removal of what is over.
 
+use std::sync::atomic::Ordering;
 use std::sync::{MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -115,6 +116,7 @@ impl RevocationList {
         let term = writer.refused.get(name).map_or(term, |known| known.join(term));
         writer.refused.insert(name.into(), term);
         self.refused.pin().insert(name.into(), ());
+        self.has_refused.store(true, Ordering::Release);
         self.refusals.increment();
         self.signal.send();
     }
@@ -134,6 +136,7 @@ impl RevocationList {
             }
             is_kept
         });
+        self.has_refused.store(!writer.refused.is_empty(), Ordering::Release);
     }
 
     /// Removes the entries that are over, unless that was done just now.

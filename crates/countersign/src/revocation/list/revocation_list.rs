@@ -1,6 +1,7 @@
 //! Revocations in memory: bounded, read without a lock.
 
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -71,6 +72,8 @@ pub struct RevocationList {
     pub(super) names: Names,
     /// Issuers with revocations that found no room; the empty name stands for all issuers.
     pub(super) refused: papaya::HashMap<Box<str>, ()>,
+    /// False if there are none. The length of the map is a sum over all cores.
+    pub(super) has_refused: AtomicBool,
     pub(super) refusals: Counter,
     /// Sent when what is revoked grows.
     pub(super) signal: RevocationSignal,
@@ -91,6 +94,7 @@ impl RevocationList {
             identifiers: Identifiers::new(),
             names: Names::default(),
             refused: papaya::HashMap::new(),
+            has_refused: AtomicBool::new(false),
             refusals: Counter::default(),
             signal: RevocationSignal::new(),
             sources: Sources::default(),
@@ -321,7 +325,8 @@ impl RevocationList {
             let refused = self.refused.pin();
             refused.contains_key(issuer) || refused.contains_key("")
         };
-        self.sources.iter().any(|source| source.is_stale(&self.retention)) || !self.refused.is_empty() && is_refused()
+        self.sources.iter().any(|source| source.is_stale(&self.retention))
+            || self.has_refused.load(Ordering::Acquire) && is_refused()
     }
 }
 

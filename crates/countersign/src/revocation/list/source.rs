@@ -11,6 +11,7 @@ use crate::revocation::retention::{Moment, Retention};
 #[derive(Debug)]
 pub(super) struct Source {
     max_age: Duration,
+    max_age_millis: u64,
     /// The last confirmation; 0 before the first.
     confirmed_at: AtomicU64,
 }
@@ -18,7 +19,8 @@ pub(super) struct Source {
 impl Source {
     /// A source that was never confirmed.
     pub(super) fn new(max_age: Duration) -> Self {
-        Source { max_age, confirmed_at: AtomicU64::new(0) }
+        let max_age_millis = u64::try_from(max_age.as_millis()).unwrap_or(u64::MAX);
+        Source { max_age, max_age_millis, confirmed_at: AtomicU64::new(0) }
     }
 
     pub(super) fn confirm(&self, retention: &Retention) {
@@ -31,7 +33,10 @@ impl Source {
 
     #[inline]
     pub(super) fn is_stale(&self, retention: &Retention) -> bool {
-        self.age(retention).is_none_or(|age| age > self.max_age)
+        match self.confirmed_at.load(Ordering::Acquire) {
+            0 => true,
+            moment => retention.is_older(Moment(moment), self.max_age_millis),
+        }
     }
 
     #[inline]
