@@ -3,8 +3,13 @@
 //! Each revocation belongs to a part by its end and its digest. An index has the number and the sum of the digests of each
 //! part. A follower knows the same of what it has applied: if both agree, it has the part already. So a server that was emptied
 //! costs a follower that was there before no more than the index.
+//!
+//! Whoever chooses names that are revoked could find some whose digests have the sum of others (Wagner, A Generalized Birthday
+//! Problem, 2002). The name of the durable list is random and goes into each digest, so they cannot compute them.
 
 use std::collections::BTreeMap;
+
+use countersign_core::integration::sha256_of;
 
 use super::record::Record;
 
@@ -30,7 +35,7 @@ const INDEX_BYTES: usize = 27;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(super) struct Part(u32, u8);
 
-/// The number of revocations of a part, and the sum of their digests. Nobody finds others with the same sum.
+/// The number of revocations of a part, and the sum of their digests with the name of the list.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sum {
     count: u32,
@@ -64,22 +69,38 @@ impl Sum {
         self.count
     }
 
-    pub(super) fn add(&mut self, record: &Record) {
+    pub(super) fn add(&mut self, record: &Record, list: &[u8]) {
         let mut first = [0; 16];
-        first.copy_from_slice(&record.digest[..16]);
+        first.copy_from_slice(&sha256_of(&[list, &record.digest].concat())[..16]);
         self.count = self.count.saturating_add(1);
         self.digests = self.digests.wrapping_add(u128::from_be_bytes(first));
     }
 }
 
 /// The revocations with which an epoch begins, before they are sent.
-#[derive(Default)]
-pub(super) struct Base(BTreeMap<Part, (Sum, Vec<Vec<u8>>)>);
+pub(super) struct Base {
+    list: String,
+    parts: BTreeMap<Part, (Sum, Vec<Vec<u8>>)>,
+}
+
+/// An index that was read.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Index {
+    /// The name of the durable list.
+    pub(super) list: Vec<u8>,
+    /// In order.
+    pub(super) parts: Vec<Indexed>,
+}
 
 impl Base {
+    /// An empty one for the revocations of this durable list.
+    pub(super) fn of(list: &str) -> Self {
+        Base { list: list.to_owned(), parts: BTreeMap::new() }
+    }
+
     pub(super) fn add(&mut self, record: &Record, form: &[u8]) {
-        let (sum, pieces) = self.0.entry(Part::of(record)).or_default();
-        sum.add(record);
+        let (sum, pieces) = self.parts.entry(Part::of(record)).or_default();
+        sum.add(record, self.list.as_bytes());
         match pieces.last_mut() {
             Some(piece) if piece.len() + form.len() <= PIECE_BYTES => piece.extend_from_slice(form),
             _ => pieces.push(form.to_vec()),
@@ -88,15 +109,17 @@ impl Base {
 
     /// All fields with their values; the index is the last.
     pub(super) fn into_fields(self) -> impl Iterator<Item = (Vec<u8>, Vec<u8>)> {
-        let mut index = Vec::with_capacity(self.0.len() * INDEX_BYTES);
-        for (Part(slice, number), (sum, pieces)) in &self.0 {
+        let mut index = Vec::with_capacity(self.list.len() + 2 + self.parts.len() * INDEX_BYTES);
+        index.extend_from_slice(&u16::try_from(self.list.len()).unwrap_or(u16::MAX).to_be_bytes());
+        index.extend_from_slice(self.list.as_bytes());
+        for (Part(slice, number), (sum, pieces)) in &self.parts {
             index.extend_from_slice(&slice.to_be_bytes());
             index.push(*number);
             index.extend_from_slice(&u16::try_from(pieces.len()).unwrap_or(u16::MAX).to_be_bytes());
             index.extend_from_slice(&sum.count.to_be_bytes());
             index.extend_from_slice(&sum.digests.to_be_bytes());
         }
-        let parts = self.0.into_iter().flat_map(|(part, (_, pieces))| {
+        let parts = self.parts.into_iter().flat_map(|(part, (_, pieces))| {
             (0..u16::MAX).zip(pieces).map(move |(number, piece)| (part.field(number), piece))
         });
         parts.chain(std::iter::once((INDEX.to_vec(), index)))
@@ -104,14 +127,17 @@ impl Base {
 }
 
 /// Reads an index; `None` if it is none.
-pub(super) fn read_index(bytes: &[u8]) -> Option<Vec<Indexed>> {
+pub(super) fn read_index(mut bytes: &[u8]) -> Option<Index> {
+    let length = u16::from_be_bytes(take(&mut bytes)?);
+    let (list, bytes) = bytes.split_at_checked(usize::from(length))?;
     let (parts, rest) = bytes.as_chunks::<INDEX_BYTES>();
     if !rest.is_empty() || parts.len() > MAX_PARTS {
         return None;
     }
     let parts: Option<Vec<_>> = parts.iter().map(|part| read_part(part)).collect();
     // In order, so that no part occurs twice.
-    parts.filter(|parts| parts.is_sorted_by(|one, other| one.part < other.part))
+    let parts = parts.filter(|parts| parts.is_sorted_by(|one, other| one.part < other.part))?;
+    Some(Index { list: list.to_vec(), parts })
 }
 
 fn read_part(mut bytes: &[u8]) -> Option<Indexed> {
@@ -137,6 +163,7 @@ mod tests {
     use crate::revocations::record::{read, write};
 
     const ISSUER: &str = "https://id.test";
+    const LIST: &str = "0193a";
 
     fn record(number: usize) -> (Record, Vec<u8>) {
         let until = UnixTime::from_secs(1_800_000_000 + number as u64 % 3_000);
@@ -146,7 +173,7 @@ mod tests {
     }
 
     fn base(records: impl IntoIterator<Item = usize>) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let mut base = Base::default();
+        let mut base = Base::of(LIST);
         records.into_iter().map(record).for_each(|(record, form)| base.add(&record, &form));
         base.into_fields().collect()
     }
@@ -154,7 +181,20 @@ mod tests {
     fn index(fields: &[(Vec<u8>, Vec<u8>)]) -> Vec<Indexed> {
         let (name, index) = fields.last().expect("the index");
         assert_eq!(name, INDEX);
-        read_index(index).expect("an index")
+        let index = read_index(index).expect("an index");
+        assert_eq!(index.list, LIST.as_bytes());
+        index.parts
+    }
+
+    #[test]
+    fn s14_12_the_sums_of_two_lists_differ() {
+        let sum = |list: &str| {
+            let mut sum = Sum::default();
+            sum.add(&record(1).0, list.as_bytes());
+            sum
+        };
+        assert_eq!(sum(LIST), sum(LIST));
+        assert_ne!(sum(LIST), sum("0193b"));
     }
 
     #[test]
@@ -178,7 +218,7 @@ mod tests {
             for piece in 0..own {
                 let piece = of_field(&part.field(piece)).expect("a piece");
                 assert!(piece.len() <= PIECE_BYTES);
-                read(piece, ISSUER).expect("records").iter().for_each(|record| computed.add(record));
+                read(piece, ISSUER).expect("records").iter().for_each(|record| computed.add(record, LIST.as_bytes()));
             }
             assert_eq!(computed, sum);
             (found, pieces) = (found + sum.count, pieces + usize::from(own));
@@ -193,6 +233,7 @@ mod tests {
         let (_, good) = fields.last().expect("the index");
         assert!(read_index(&good[1..]).is_none() && read_index(b"x").is_none());
         assert!(read_index(&[&good[..], &good[..INDEX_BYTES]].concat()).is_none(), "a part twice");
-        assert!(read_index(&[]).is_some_and(|none| none.is_empty()));
+        assert!(read_index(&good[..good.len() - 1]).is_none() && read_index(&[0xff, 0xff]).is_none());
+        assert!(read_index(&[0, 0]).is_some_and(|none| none.parts.is_empty()));
     }
 }

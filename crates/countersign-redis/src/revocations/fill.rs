@@ -43,9 +43,9 @@ pub(super) async fn fill_again(
     old: &State,
 ) -> Result<Option<State>, Failure> {
     let epoch = format!("{:016x}{:016x}", fastrand::u64(..), fastrand::u64(..));
-    let mut new = Filling { link, shared, known: HashSet::new(), base: Base::default(), filled: 0 };
     let mut page = read(log, 0).await?;
     let name = page.log().to_owned();
+    let mut new = Filling { link, shared, known: HashSet::new(), base: Base::of(&name), filled: 0 };
     let newest = if published.log == name { new.newest(log, published).await? } else { Vec::new() };
     loop {
         for notice in page.notices() {
@@ -182,7 +182,7 @@ impl Filling<'_> {
         let key = self.shared.keys.base(&old.epoch);
         let index = self.field(&key, INDEX.to_vec()).await?;
         let Some(index) = blob(&index).and_then(read_index) else { return Ok(()) };
-        for part in index {
+        for part in index.parts {
             for piece in 0..part.pieces {
                 let piece = self.field(&key, part.part.field(piece)).await?;
                 if let Some(bytes) = blob(&piece) {

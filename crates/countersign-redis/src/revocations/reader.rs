@@ -39,6 +39,8 @@ pub(super) struct Reader<'r> {
     has_base: bool,
     /// The sums of those that were applied: a part of a new epoch with the same sum is not read again.
     known: HashMap<Part, Sum>,
+    /// The name of the durable list that goes into the sums.
+    list: Vec<u8>,
 }
 
 /// The most parts of which the sums are kept. Others are read again in each epoch.
@@ -59,6 +61,7 @@ impl<'r> Reader<'r> {
             is_sound: true,
             has_base: false,
             known: HashMap::new(),
+            list: Vec::new(),
         }
     }
 
@@ -153,10 +156,14 @@ impl<'r> Reader<'r> {
             self.refuse(link);
             return Ok(());
         };
-        let is_kept = |part: &Part| index.binary_search_by_key(part, |indexed| indexed.part).is_ok();
+        if self.list != index.list {
+            self.list = index.list;
+            self.known.clear();
+        }
+        let is_kept = |part: &Part| index.parts.binary_search_by_key(part, |indexed| indexed.part).is_ok();
         self.known.retain(|part, _| is_kept(part));
         let lacking: Vec<Indexed> =
-            index.into_iter().filter(|part| self.known.get(&part.part) != Some(&part.sum)).collect();
+            index.parts.into_iter().filter(|part| self.known.get(&part.part) != Some(&part.sum)).collect();
         let mut parts = &lacking[..];
         while !parts.is_empty() {
             let (first, rest) = parts.split_at(at_once(parts));
@@ -178,9 +185,9 @@ impl<'r> Reader<'r> {
         for piece in pieces {
             let records = blob(piece).and_then(|bytes| record::read(bytes, &self.shared.issuer));
             for record in records.unwrap_or_default() {
-                found.add(&record);
+                found.add(&record, &self.list);
                 if self.apply_one(link, &record) {
-                    applied.add(&record);
+                    applied.add(&record, &self.list);
                 }
             }
             tokio::task::yield_now().await; // requests of this thread do not wait for all of them
@@ -227,7 +234,7 @@ impl<'r> Reader<'r> {
                 let part = Part::of(&record);
                 let is_counted = self.known.len() < MAX_KNOWN_PARTS || self.known.contains_key(&part);
                 if self.apply_one(link, &record) && is_counted {
-                    self.known.entry(part).or_default().add(&record);
+                    self.known.entry(part).or_default().add(&record, &self.list);
                 }
             }
         }
