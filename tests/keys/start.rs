@@ -69,15 +69,19 @@ async fn s4_17_replicas_that_start_together_fetch_once_each_and_refuse_nothing()
     assert_eq!(world.server.count(), 2 * instances());
 }
 
+/// A world whose keys an earlier run stored 100 s ago, for 600 s.
+async fn with_kept_keys() -> (World, KeySnapshot) {
+    let world = World::honest().await;
+    assert_eq!(world.verdict(&world.token()).await, "ok");
+    let kept = world.keys.snapshot().expect("keys").to_json();
+    world.advance(Duration::from_secs(100)).await;
+    (world, KeySnapshot::from_json(&kept).expect("its own output"))
+}
+
 #[tokio::test]
 async fn s4_17_replicas_with_kept_keys_wait_for_nothing_and_fetch_once_each() {
-    let world = World::honest().await;
+    let (world, kept) = with_kept_keys().await;
     let token = world.token();
-    assert_eq!(world.verdict(&token).await, "ok");
-    let kept = world.keys.snapshot().expect("keys").to_json();
-    let kept = KeySnapshot::from_json(&kept).expect("its own output");
-    world.advance(Duration::from_secs(100)).await;
-
     world.server.now(|_, _| Reply::Hang);
     let replicas = replicas(&world, |url| {
         let keys = RemoteKeys::from_url(format!("{url}/jwks")).initial_snapshot(kept.clone());
@@ -86,6 +90,45 @@ async fn s4_17_replicas_with_kept_keys_wait_for_nothing_and_fetch_once_each() {
     let before = world.server.count();
     assert_eq!(refused(&replicas, &token).await, [""; 0]);
     world.server.asked(before + instances()).await;
+    assert_eq!(refused(&replicas, &token).await, [""; 0]);
+    assert_eq!(world.server.count(), before + instances());
+}
+
+#[tokio::test]
+async fn s4_17_s4_18_first_fetches_with_kept_keys_are_spread_by_the_jitter() {
+    let (world, kept) = with_kept_keys().await;
+    let before = world.server.count();
+    let replicas = replicas(&world, |url| {
+        let keys = RemoteKeys::from_url(format!("{url}/jwks")).initial_snapshot(kept.clone());
+        keys.refresh_policy(policy().jitter(0.2)) // of the 500 s that the keys stay fresh
+    });
+    assert_eq!(refused(&replicas, &world.token()).await, [""; 0]);
+    assert_eq!(world.server.count(), before, "none fetches at the start");
+
+    world.issuer.rotate();
+    let first = replicas.first().expect("an instance");
+    assert_eq!(
+        first.verify(&world.token()).await.err().map(|error| error.code()),
+        None,
+        "a new key is fetched at once"
+    );
+    assert_eq!(world.server.count(), before + 1);
+
+    world.advance(Duration::from_secs(101)).await;
+    world.server.asked(before + instances()).await;
+    assert_eq!(refused(&replicas, &world.token()).await, [""; 0]);
+    assert_eq!(world.server.count(), before + instances(), "one each");
+}
+
+#[tokio::test]
+async fn s4_17_kept_keys_that_are_stale_are_fetched_at_once() {
+    let (world, kept) = with_kept_keys().await;
+    world.advance(Duration::from_secs(501)).await;
+    let (token, before) = (world.token(), world.server.count());
+    let replicas = replicas(&world, |url| {
+        let keys = RemoteKeys::from_url(format!("{url}/jwks")).initial_snapshot(kept.clone());
+        keys.refresh_policy(policy().jitter(0.5))
+    });
     assert_eq!(refused(&replicas, &token).await, [""; 0]);
     assert_eq!(world.server.count(), before + instances());
 }
