@@ -17,6 +17,7 @@ mod server;
 mod single_flight;
 mod sources;
 mod spiffe;
+mod start;
 mod tenant_names;
 mod tenants;
 mod withdrawal;

@@ -31,6 +31,8 @@ pub struct RefreshPolicy {
     /// The fraction of its lifetime after which a value is refreshed in the background. Default 0.8.
     pub refresh_ahead: f64,
     /// The spread of that moment between processes, as a fraction of it. Default 0.1.
+    ///
+    /// The first fetch of a process that starts with stored keys is spread over this fraction of their remaining lifetime.
     pub jitter: f64,
     /// The time between two fetches that callers can cause, if the first brings nothing new. Default 10 s.
     ///
@@ -212,6 +214,12 @@ impl RefreshPolicy {
     /// The age at which a value with this lifetime is refreshed; the same within a process, spread over processes.
     pub(crate) fn refresh_after(&self, lifetime: Duration) -> Duration {
         lifetime.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
+    }
+
+    /// The wait before the first fetch of a process that starts with a value of an earlier run, which is fresh for `left`:
+    /// the instances of a fleet that restarts do not fetch at once.
+    pub(crate) fn first_refresh_after(&self, left: Duration) -> Duration {
+        left.mul_f64(self.jitter * (1.0 + process_jitter()) / 2.0)
     }
 
     /// The time, spread over processes by the jitter.

@@ -239,11 +239,12 @@ where
         }
         let elapsed = self.clock.elapsed();
         let lifetime = self.policy.lifetime(Some(lifetime));
-        let fresh_until = elapsed.saturating_add(lifetime.saturating_sub(age));
+        let left = lifetime.saturating_sub(age);
+        let fresh_until = elapsed.saturating_add(left);
         self.store(CachedValue {
             value,
             fetched_at: elapsed.saturating_sub(age),
-            refresh_at: elapsed,
+            refresh_at: elapsed.saturating_add(self.policy.first_refresh_after(left)),
             fresh_until,
             usable_until: fresh_until,
             stale_until: elapsed.saturating_add(lifetime.saturating_add(self.policy.stale_for).saturating_sub(age)),
