@@ -86,13 +86,7 @@ pub fn listed_token(signer: &Signer, issuer: &str, number: usize, uri: &str) -> 
 }
 
 /// `more` is what the payload has besides the 17 claims: empty, or members that begin with a comma.
-fn token_with(
-    signer: &Signer,
-    (issuer, audience): (&str, &str),
-    number: usize,
-    expires: u64,
-    more: &str,
-) -> String {
+fn token_with(signer: &Signer, (issuer, audience): (&str, &str), number: usize, expires: u64, more: &str) -> String {
     let header = format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, signer.algorithm(), signer.key_id());
     let issued = expires - 3600;
     let payload = format!(

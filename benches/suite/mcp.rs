@@ -114,10 +114,8 @@ fn serve(signer: &Signer) -> [SocketAddr; 2] {
     let path = RESOURCE.rsplit_once('/').map_or("/", |(_, path)| path);
     let config = || StreamableHttpServerConfig::default().with_legacy_session_mode(false).with_json_response(true);
     let unguarded = StreamableHttpService::new(|| Ok(Orders), Arc::new(LocalSessionManager::default()), config());
-    let routers = [
-        Router::new().route_service(&format!("/{path}"), unguarded),
-        layer.rmcp_router(|| Ok(Orders), config()),
-    ];
+    let routers =
+        [Router::new().route_service(&format!("/{path}"), unguarded), layer.rmcp_router(|| Ok(Orders), config())];
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");

@@ -4,11 +4,10 @@
 use std::sync::{Arc, Mutex};
 
 use countersign::authz::any_authenticated;
-use countersign::clock::ManualClock;
 use countersign::prelude::*;
 use countersign::secret::Secret;
 use countersign_mcp::McpLayer;
-use countersign_test::TestIssuer;
+use countersign_test::{ManualClock, TestIssuer};
 use rmcp::ServerHandler;
 use rmcp::model::*;
 use rmcp::service::{RequestContext, RoleServer, SubscriptionContext};
@@ -105,13 +104,11 @@ impl ServerHandler for Rounds {
         Ok(CompleteResult::default())
     }
 
-    #[expect(deprecated, reason = "clients of older protocol versions use it")]
     async fn subscribe(&self, request: SubscribeRequestParams, _: Context) -> Result<(), ErrorData> {
         self.run(format!("subscribe {}", request.uri));
         Ok(())
     }
 
-    #[expect(deprecated, reason = "clients of older protocol versions use it")]
     async fn unsubscribe(&self, request: UnsubscribeRequestParams, _: Context) -> Result<(), ErrorData> {
         self.run(format!("unsubscribe {}", request.uri));
         Ok(())
@@ -130,7 +127,8 @@ impl ServerHandler for Rounds {
 /// A server, its handler and its clock.
 async fn server(issuer: TestIssuer, key: u8) -> (App, Rounds, ManualClock) {
     let clock = issuer.clock().clone();
-    let mut mcp = McpLayer::with_verifier(RESOURCE, issuer.verifier_for(RESOURCE)).state_key(Secret::new(vec![key; 32]));
+    let mut mcp =
+        McpLayer::with_verifier(RESOURCE, issuer.verifier_for(RESOURCE)).state_key(Secret::new(vec![key; 32]));
     for tool in ["start", "ask", "ask_other"] {
         mcp = mcp.tool(tool, any_authenticated());
     }
