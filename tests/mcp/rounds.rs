@@ -155,7 +155,7 @@ async fn send(app: &App, token: &str, method: &str, name: &str, params: Value) -
     app.send("POST", Some(token), &headers, &body).await
 }
 
-/// Everybody who is not ann at the desk.
+/// Tokens of everybody who is not ann at the desk.
 fn others(issuer: &TestIssuer) -> [(&'static str, String); 3] {
     let base = || token(issuer).scope("orders:read");
     [

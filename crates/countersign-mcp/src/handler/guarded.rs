@@ -39,7 +39,7 @@ pub struct GuardedHandler<H> {
     binding: CallerBinding,
 }
 
-/// What the next round of a request is bound to.
+/// The caller and operation that the next round of a request is bound to.
 struct Round {
     caller: Arc<Verified>,
     method: &'static str,
