@@ -22,6 +22,7 @@ use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
 use countersign_benches::bound::Bound;
 use countersign_benches::edge;
+use countersign_benches::mcp;
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
@@ -69,7 +70,7 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), revocations(), vec![proof(), outbound()], gateway(), refusals()]
+    [new_tokens(), hits(), revocations(), vec![proof(), mcp(), outbound()], gateway(), refusals()]
         .into_iter()
         .flatten()
         .collect()
@@ -180,6 +181,15 @@ fn proof() -> Case {
     .over(move || assert!(call(&mut without, bearer.clone())))
 }
 
+/// A tool that needs a scope and a role: the token, the operation that the headers name, its requirement, and the session.
+fn mcp() -> Case {
+    let signer = sample::signer(Algorithm::HS256);
+    let layer = mcp::layer(&signer, CACHE_BYTES).server_compares_headers_with_body().build().expect("a layer");
+    let requests: Vec<_> = (0..LIVE).map(|number| mcp::request(&mcp::token(&signer, number))).collect();
+    Case::new("hit, MCP layer and requirement of a tool, over the service", sent(layer.layer(Bare), requests.clone()))
+        .over(sent(Bare, requests))
+}
+
 /// Decisions of the gateway over servers that permit everything, from the parsed request to the response.
 fn gateway() -> Vec<Case> {
     let signer = sample::signer(Algorithm::HS256); // quick to sign with; a hit does not depend on it
@@ -265,11 +275,19 @@ fn refusals() -> Vec<Case> {
 }
 
 /// Calls of `service` with one token after the other.
-fn calls<S, B>(mut service: S, tokens: &[String]) -> impl FnMut() + use<S, B>
+fn calls<S, B>(service: S, tokens: &[String]) -> impl FnMut() + use<S, B>
 where
     S: Service<Request<()>, Response = Response<B>, Error = Infallible> + 'static,
 {
-    let mut next = in_turn(tokens.iter().map(|token| request(token)).collect());
+    sent(service, tokens.iter().map(|token| request(token)).collect())
+}
+
+/// Calls of `service` with one request after the other.
+fn sent<S, B>(mut service: S, requests: Vec<Request<()>>) -> impl FnMut() + use<S, B>
+where
+    S: Service<Request<()>, Response = Response<B>, Error = Infallible> + 'static,
+{
+    let mut next = in_turn(requests);
     move || next(&mut |request: &Request<()>| assert!(call(&mut service, request.clone())))
 }
 

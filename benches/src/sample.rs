@@ -64,10 +64,17 @@ pub fn token(signer: &Signer, issuer: &str, number: usize) -> String {
     token_until(signer, issuer, number, now + 3600)
 }
 
+/// A token for another audience than [`AUDIENCE`].
+#[must_use]
+pub fn token_for(signer: &Signer, audience: &str, number: usize) -> String {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
+    token_with(signer, (ISSUER, audience), number, now + 3600, "")
+}
+
 /// A token that ends at `expires`, in seconds since 1970.
 #[must_use]
 pub fn token_until(signer: &Signer, issuer: &str, number: usize, expires: u64) -> String {
-    token_with(signer, issuer, number, expires, "")
+    token_with(signer, (issuer, AUDIENCE), number, expires, "")
 }
 
 /// A token with this number in its `jti` as its place in the status list at `uri`.
@@ -75,11 +82,11 @@ pub fn token_until(signer: &Signer, issuer: &str, number: usize, expires: u64) -
 pub fn listed_token(signer: &Signer, issuer: &str, number: usize, uri: &str) -> String {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
     let status = format!(r#","status":{{"status_list":{{"idx":{number},"uri":"{uri}"}}}}"#);
-    token_with(signer, issuer, number, now + 3600, &status)
+    token_with(signer, (issuer, AUDIENCE), number, now + 3600, &status)
 }
 
 /// `more` is what the payload has besides the 17 claims: empty, or members that begin with a comma.
-fn token_with(signer: &Signer, issuer: &str, number: usize, expires: u64, more: &str) -> String {
+fn token_with(signer: &Signer, (issuer, audience): (&str, &str), number: usize, expires: u64, more: &str) -> String {
     let header = format!(r#"{{"alg":"{}","typ":"at+jwt","kid":"{}"}}"#, signer.algorithm(), signer.key_id());
     let issued = expires - 3600;
     let payload = format!(
@@ -92,7 +99,7 @@ fn token_with(signer: &Signer, issuer: &str, number: usize, expires: u64, more: 
             r#""email_verified":true,"name":"Ann Margarethe Example"{more}}}"#
         ),
         issuer = issuer,
-        audience = AUDIENCE,
+        audience = audience,
         expires = expires,
         issued = issued,
         number = number,
@@ -102,9 +109,16 @@ fn token_with(signer: &Signer, issuer: &str, number: usize, expires: u64, more: 
 }
 
 /// The policy for tokens of `issuer` signed by `signer`.
+#[must_use]
 pub fn trusted(signer: &Signer, issuer: &str) -> TrustedIssuer {
+    trusted_for(signer, issuer, AUDIENCE)
+}
+
+/// The same for another audience than [`AUDIENCE`].
+#[must_use]
+pub fn trusted_for(signer: &Signer, issuer: &str, audience: &str) -> TrustedIssuer {
     let keys = StaticKeys::new([signer.verifying_key().expect("a good key")]);
-    NeedsAudience::new(issuer, Arc::new(keys)).audience(AUDIENCE).algorithms([signer.algorithm()])
+    NeedsAudience::new(issuer, Arc::new(keys)).audience(audience).algorithms([signer.algorithm()])
 }
 
 /// A verifier for [`ISSUER`] with a cache of so many bytes.

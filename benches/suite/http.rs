@@ -24,8 +24,7 @@ const CONNECTIONS: &str = "64";
 const PEER: &str = "tower-oauth2-resource-server 0.12";
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
-    if Command::new("wrk").arg("--version").output().is_err() {
-        println!("\nRequests per second: not measured, there is no wrk here (Debian: apt-get install wrk)");
+    if !has_wrk() {
         return;
     }
     let mut rows = Vec::new();
@@ -33,11 +32,13 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         let signer = sample::signer(algorithm);
         let token = sample::token(&signer, ISSUER, 1);
         let addresses = serve(&signer);
+        let headers = [format!("Authorization: Bearer {token}")];
         let mut seen = [const { Vec::new() }; 3];
         for round in 0..plan.rounds.div_ceil(4) {
             for turn in 0..seen.len() {
                 let who = (round + turn) % seen.len();
-                seen[who].push(requests_a_second(addresses[who], &token));
+                let url = format!("http://{}/orders", addresses[who]);
+                seen[who].push(requests_a_second(&url, &headers, None));
             }
         }
         let of = |who: usize, other: usize| {
@@ -93,15 +94,28 @@ fn serve(signer: &Signer) -> [SocketAddr; 3] {
     told.recv().expect("the servers start")
 }
 
-fn requests_a_second(address: SocketAddr, token: &str) -> f64 {
+/// Whether the program that makes the load is installed.
+pub(crate) fn has_wrk() -> bool {
+    let found = Command::new("wrk").arg("--version").output().is_ok();
+    if !found {
+        println!("\nRequests per second: not measured, there is no wrk here (Debian: apt-get install wrk)");
+    }
+    found
+}
+
+/// Requests of one second with these headers, and with the method and body of a script of wrk.
+pub(crate) fn requests_a_second(url: &str, headers: &[String], script: Option<&str>) -> f64 {
+    let headers = headers.iter().flat_map(|header| ["-H", header]);
+    let script = script.into_iter().flat_map(|script| ["-s", script]);
     let output = Command::new("wrk")
-        .args(["-t1", "-c", CONNECTIONS, "-d1s", "-H"])
-        .arg(format!("Authorization: Bearer {token}"))
-        .arg(format!("http://{address}/orders"))
+        .args(["-t1", "-c", CONNECTIONS, "-d1s"])
+        .args(headers)
+        .args(script)
+        .arg(url)
         .output()
         .expect("wrk runs");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(!text.contains("Non-2xx"), "{address} refuses a good token: {text}");
+    assert!(!text.contains("Non-2xx"), "{url} refuses a good token: {text}");
     let rate = text.lines().find_map(|line| line.trim().strip_prefix("Requests/sec:"));
     rate.and_then(|rate| rate.trim().parse().ok()).unwrap_or_else(|| panic!("wrk says: {text}"))
 }

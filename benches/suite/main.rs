@@ -10,6 +10,7 @@ mod http;
 mod issuer;
 mod keys;
 mod layer;
+mod mcp;
 mod miss;
 mod opaque;
 mod outbound;
@@ -40,6 +41,7 @@ const PARTS: &[Part] = &[
     ("guard", guard::run),
     ("refuse", refuse::run),
     ("http", http::run),
+    ("mcp", mcp::run),
     ("outbound", outbound::run),
     ("issuer", issuer::run),
 ];

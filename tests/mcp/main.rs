@@ -11,6 +11,7 @@ mod metadata;
 mod operations;
 mod outbound;
 mod plain;
+mod rounds;
 mod rust_login;
 mod sessions;
 mod typescript;

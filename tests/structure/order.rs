@@ -39,7 +39,7 @@ pub const ORDERS: [Order; 10] = [
         krate: GATEWAY,
         modules: "octets target identity problem request decision attach waits begin counts exchange mint swap reach rules gateway metrics decide edge config",
     },
-    Order { krate: MCP, modules: "headers session access future service layer builder handler" },
+    Order { krate: MCP, modules: "headers session binding access future service layer builder handler" },
     Order { krate: POSTGRES, modules: "tls settings connection" },
     Order { krate: REDIS, modules: "settings link replays revocations bundles" },
     Order {

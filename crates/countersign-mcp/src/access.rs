@@ -54,6 +54,7 @@ pub(crate) struct Access {
     /// All of them together.
     pub(crate) strictest: OperationGuard,
     pub(crate) refuses_unclear: bool,
+    #[cfg_attr(not(feature = "rmcp"), expect(dead_code, reason = "only handlers list"))]
     pub(crate) filters_lists: bool,
 }
 

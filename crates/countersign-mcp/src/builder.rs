@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
+#[cfg(feature = "rmcp")]
+use std::time::Duration;
 
 use countersign::authenticate::{AuthenticateLayer, AuthenticateLayerBuilder};
 use countersign::integration::OperationGuard;
@@ -9,9 +11,13 @@ use countersign::response::ResourceMetadata;
 use countersign_core::authz::{Requirement, all_of, any_authenticated};
 use countersign_core::error::{ConfigError, Fault};
 use countersign_core::policy::NeedsAudience;
+#[cfg(feature = "rmcp")]
+use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
 use crate::access::{Access, COMMON_METHODS, ServerTrust};
+#[cfg(feature = "rmcp")]
+use crate::binding::{CallerBinding, STATE_LIFETIME};
 use crate::layer::McpLayer;
 
 /// The methods whose operations have tables of their own.
@@ -43,6 +49,10 @@ pub struct McpLayerBuilder {
     trust: ServerTrust,
     refuses_unclear: bool,
     filters_lists: bool,
+    #[cfg(feature = "rmcp")]
+    state_key: Option<Secret<Vec<u8>>>,
+    #[cfg(feature = "rmcp")]
+    state_lifetime: Duration,
 }
 
 impl McpLayer {
@@ -82,6 +92,10 @@ impl McpLayerBuilder {
             trust: ServerTrust::default(),
             refuses_unclear: false,
             filters_lists: false,
+            #[cfg(feature = "rmcp")]
+            state_key: None,
+            #[cfg(feature = "rmcp")]
+            state_lifetime: STATE_LIFETIME,
         }
     }
 
@@ -186,11 +200,39 @@ impl McpLayerBuilder {
         self
     }
 
+    /// The key that binds the state of requests in several rounds and the identifiers of tasks to their callers: 32 random bytes, the
+    /// same for every instance of a server. Default: a key of the process, so that other instances refuse them, and this one after
+    /// a restart.
+    ///
+    /// ```
+    /// use countersign::prelude::*;
+    /// use countersign::secret::Secret;
+    /// use countersign_mcp::McpLayer;
+    ///
+    /// fn layer(key: Secret<Vec<u8>>) -> Result<McpLayer, countersign::error::ConfigError> {
+    ///     McpLayer::builder("https://mcp.example.com/mcp", oidc("https://id.example.com")).state_key(key).build()
+    /// }
+    /// # let _ = layer;
+    /// ```
+    #[cfg(feature = "rmcp")]
+    pub fn state_key(mut self, key: Secret<Vec<u8>>) -> Self {
+        self.state_key = Some(key);
+        self
+    }
+
+    /// The time in which a client may send the next round of a request, from a second to a day. Default: ten minutes, for a user who
+    /// answers a question.
+    #[cfg(feature = "rmcp")]
+    pub fn state_lifetime(mut self, lifetime: Duration) -> Self {
+        self.state_lifetime = lifetime;
+        self
+    }
+
     /// Creates the layer.
     ///
     /// # Errors
-    /// `ConfigError` with every fault: of the resource's address, of the issuer, of the settings that were changed, and of the
-    /// table (an empty or repeated name, a requirement with a fault).
+    /// `ConfigError` with every fault: of the resource's address, of the issuer, of the settings that were changed, of the key and
+    /// lifetime of states, and of the table (an empty or repeated name, a requirement with a fault).
     pub fn build(self) -> Result<McpLayer, ConfigError> {
         let mut faults = self.faults();
         let metadata = ResourceMetadata::new(&self.resource);
@@ -222,6 +264,13 @@ impl McpLayerBuilder {
         issuers.sort_unstable();
         let metadata = metadata.authorization_servers(issuers).scopes(scopes);
 
+        #[cfg(feature = "rmcp")]
+        let binding = {
+            let clock = std::sync::Arc::clone(verifier.clock());
+            CallerBinding::new(self.state_key.as_ref(), &self.resource, self.state_lifetime, clock)
+                .map_err(|error| faults.extend(error.faults().to_vec()))
+                .ok()
+        };
         let changed =
             self.changes.into_iter().fold(AuthenticateLayer::builder(verifier), |layer, change| change(layer));
         let challenged: Vec<String> = every_request.required_scopes().map(str::to_owned).collect();
@@ -234,6 +283,8 @@ impl McpLayerBuilder {
             }
         };
         ConfigError::check(faults)?;
+        #[cfg(feature = "rmcp")]
+        let Some(binding) = binding else { return Err(ConfigError::new("state_key", "cannot be used")) };
 
         let guard = |requirement: Requirement| OperationGuard::new(with(requirement, &every_request));
         let table = |listed: Vec<(String, Requirement)>| -> HashMap<Box<str>, OperationGuard> {
@@ -259,7 +310,15 @@ impl McpLayerBuilder {
             refuses_unclear: self.refuses_unclear,
             filters_lists: self.filters_lists,
         };
-        Ok(McpLayer::new(authenticate, access, self.trust, metadata))
+        let trust = self.trust;
+        Ok(McpLayer::new(
+            authenticate,
+            access,
+            trust,
+            metadata,
+            #[cfg(feature = "rmcp")]
+            binding,
+        ))
     }
 
     fn faults(&self) -> Vec<Fault> {

@@ -14,6 +14,8 @@ use tower_layer::Layer;
 use tower_service::Service;
 
 use crate::access::{Access, ServerTrust};
+#[cfg(feature = "rmcp")]
+use crate::binding::CallerBinding;
 use crate::service::McpService;
 use crate::session::SessionSeal;
 
@@ -52,6 +54,8 @@ pub struct McpLayer {
     trust: ServerTrust,
     seal: SessionSeal,
     metadata: ResourceMetadata,
+    #[cfg(feature = "rmcp")]
+    pub(crate) binding: CallerBinding,
 }
 
 impl McpLayer {
@@ -60,8 +64,17 @@ impl McpLayer {
         access: Access,
         trust: ServerTrust,
         metadata: ResourceMetadata,
+        #[cfg(feature = "rmcp")] binding: CallerBinding,
     ) -> Self {
-        McpLayer { authenticate, access: Arc::new(access), trust, seal: SessionSeal::new(), metadata }
+        McpLayer {
+            authenticate,
+            access: Arc::new(access),
+            trust,
+            seal: SessionSeal::new(),
+            metadata,
+            #[cfg(feature = "rmcp")]
+            binding,
+        }
     }
 
     /// The metadata of the resource.

@@ -45,7 +45,8 @@
 //! # Sessions and streams
 //!
 //! The identifier of a session is bound to issuer, subject and client of the caller who opened it: for everybody else it is 404.
-//! Streams of events end with the token of their request. A handler does not see the token; for calls on the caller's behalf it
+//! Streams of events end with the token of their request. The state of a request in several rounds and the identifier of a task are
+//! bound in the same way, with the key of [`state_key`](McpLayerBuilder::state_key). A handler does not see the token; for calls on the caller's behalf it
 //! is exchanged.
 //!
 //! # Features
@@ -58,6 +59,8 @@
 #![cfg_attr(not(feature = "rmcp"), allow(rustdoc::broken_intra_doc_links, reason = "links to items of the feature"))]
 
 mod access;
+#[cfg(feature = "rmcp")]
+mod binding;
 mod builder;
 mod future;
 #[cfg(feature = "rmcp")]

@@ -4,17 +4,23 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use countersign::integration::refuse_other_audience;
+use countersign_core::verify::Verified;
 use http::request::Parts;
 use rmcp::ServerHandler;
 use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
-use super::caller::{check, error, no_caller};
+use super::caller::{McpCaller, check, error, no_caller};
 use crate::access::Access;
+use crate::binding::CallerBinding;
 use crate::headers::Operation;
 
 /// A handler of rmcp whose tools, prompts, resources and other methods demand what the table requires of the caller, by the name
 /// in the body; created by [`McpLayer::guard`](crate::McpLayer::guard).
+///
+/// The state of a request in several rounds and the identifier of a task reach the client with a tag that binds them to issuer,
+/// subject and client of the caller; the handler sees its own text. A state is also bound to its operation and expires. For
+/// everybody else it is refused, and the task is not found.
 ///
 /// `initialize`, `server/discover`, `ping` and notifications of the protocol itself pass: they run nothing of the table.
 ///
@@ -30,13 +36,21 @@ use crate::headers::Operation;
 pub struct GuardedHandler<H> {
     inner: H,
     access: Arc<Access>,
+    binding: CallerBinding,
+}
+
+/// The caller and operation that the next round of a request is bound to.
+struct Round {
+    caller: Arc<Verified>,
+    method: &'static str,
+    name: String,
 }
 
 type Context = RequestContext<RoleServer>;
 
 impl<H> GuardedHandler<H> {
-    pub(super) fn new(inner: H, access: Arc<Access>) -> Self {
-        GuardedHandler { inner, access }
+    pub(super) fn new(inner: H, access: Arc<Access>, binding: CallerBinding) -> Self {
+        GuardedHandler { inner, access, binding }
     }
 
     /// The handler within.
@@ -70,6 +84,36 @@ impl<H> GuardedHandler<H> {
         }
     }
 
+    /// Opens the state that a further round of an operation brings, in its place.
+    fn open(
+        &self,
+        method: &'static str,
+        name: &str,
+        state: &mut Option<String>,
+        extensions: &Extensions,
+    ) -> Result<Round, ErrorData> {
+        let caller = Arc::clone(McpCaller::from_extensions(extensions)?.verified());
+        if let Some(sealed) = state {
+            *sealed = self.binding.open_state((method, name), &caller, sealed).ok_or_else(no_state)?;
+        }
+        Ok(Round { caller, method, name: name.to_owned() })
+    }
+
+    /// Binds the state that the client brings back to the caller and the operation.
+    fn seal(&self, mut required: InputRequiredResult, round: &Round) -> InputRequiredResult {
+        if let Some(state) = &mut required.request_state {
+            *state = self.binding.seal_state((round.method, &round.name), &round.caller, state);
+        }
+        required
+    }
+
+    /// Opens the identifier of a task, in its place; the task is this caller's.
+    fn open_task(&self, task: &mut String, extensions: &Extensions) -> Result<Arc<Verified>, ErrorData> {
+        let caller = Arc::clone(McpCaller::from_extensions(extensions)?.verified());
+        *task = self.binding.open_task(&caller, task).ok_or_else(no_task)?;
+        Ok(caller)
+    }
+
     /// Removes what the caller may not use, if lists are filtered. Such a list is this caller's own.
     fn filter<T>(
         &self,
@@ -83,6 +127,18 @@ impl<H> GuardedHandler<H> {
             *scope = Some(CacheScope::Private);
         }
     }
+}
+
+#[cold]
+fn no_state() -> ErrorData {
+    let message = "the state is not one of this caller and operation, or has expired; begin the request again";
+    ErrorData::invalid_params(message, None)
+}
+
+/// As if the task did not exist, so that nobody learns which do.
+#[cold]
+fn no_task() -> ErrorData {
+    ErrorData::invalid_params("task not found", None)
 }
 
 fn tool(name: &str) -> Operation<'_> {
@@ -140,11 +196,15 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
 
     async fn get_prompt(
         &self,
-        request: GetPromptRequestParams,
+        mut request: GetPromptRequestParams,
         context: Context,
     ) -> Result<GetPromptResponse, ErrorData> {
         self.check(&prompt(&request.name), &context.extensions)?;
-        self.inner.get_prompt(request, context).await
+        let round = self.open("prompts/get", &request.name, &mut request.request_state, &context.extensions)?;
+        Ok(match self.inner.get_prompt(request, context).await? {
+            GetPromptResponse::InputRequired(required) => self.seal(required, &round).into(),
+            response => response,
+        })
     }
 
     async fn list_prompts(
@@ -182,11 +242,15 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
 
     async fn read_resource(
         &self,
-        request: ReadResourceRequestParams,
+        mut request: ReadResourceRequestParams,
         context: Context,
     ) -> Result<ReadResourceResponse, ErrorData> {
         self.check(&resource(&request.uri), &context.extensions)?;
-        self.inner.read_resource(request, context).await
+        let round = self.open("resources/read", &request.uri, &mut request.request_state, &context.extensions)?;
+        Ok(match self.inner.read_resource(request, context).await? {
+            ReadResourceResponse::InputRequired(required) => self.seal(required, &round).into(),
+            response => response,
+        })
     }
 
     fn accepted_subscription_filter(&self, requested: &SubscriptionFilter) -> Option<SubscriptionFilter> {
@@ -214,9 +278,21 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         self.inner.unsubscribe(request, context).await
     }
 
-    async fn call_tool(&self, request: CallToolRequestParams, context: Context) -> Result<CallToolResponse, ErrorData> {
+    async fn call_tool(
+        &self,
+        mut request: CallToolRequestParams,
+        context: Context,
+    ) -> Result<CallToolResponse, ErrorData> {
         self.check(&tool(&request.name), &context.extensions)?;
-        self.inner.call_tool(request, context).await
+        let round = self.open("tools/call", &request.name, &mut request.request_state, &context.extensions)?;
+        Ok(match self.inner.call_tool(request, context).await? {
+            CallToolResponse::InputRequired(required) => self.seal(required, &round).into(),
+            CallToolResponse::Task(mut created) => {
+                created.task.task_id = self.binding.seal_task(&round.caller, &created.task.task_id);
+                CallToolResponse::Task(created)
+            }
+            response => response,
+        })
     }
 
     async fn list_tools(
@@ -268,18 +344,23 @@ impl<H: ServerHandler> ServerHandler for GuardedHandler<H> {
         self.inner.get_info()
     }
 
-    async fn get_task(&self, request: GetTaskParams, context: Context) -> Result<GetTaskResult, ErrorData> {
+    async fn get_task(&self, mut request: GetTaskParams, context: Context) -> Result<GetTaskResult, ErrorData> {
         self.check(&Operation::Method("tasks/get"), &context.extensions)?;
-        self.inner.get_task(request, context).await
+        let caller = self.open_task(&mut request.task_id, &context.extensions)?;
+        let mut result = self.inner.get_task(request, context).await?;
+        result.task.task.task_id = self.binding.seal_task(&caller, &result.task.task.task_id);
+        Ok(result)
     }
 
-    async fn update_task(&self, request: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
+    async fn update_task(&self, mut request: UpdateTaskParams, context: Context) -> Result<(), ErrorData> {
         self.check(&Operation::Method("tasks/update"), &context.extensions)?;
+        self.open_task(&mut request.task_id, &context.extensions)?;
         self.inner.update_task(request, context).await
     }
 
-    async fn cancel_task(&self, request: CancelTaskParams, context: Context) -> Result<(), ErrorData> {
+    async fn cancel_task(&self, mut request: CancelTaskParams, context: Context) -> Result<(), ErrorData> {
         self.check(&Operation::Method("tasks/cancel"), &context.extensions)?;
+        self.open_task(&mut request.task_id, &context.extensions)?;
         self.inner.cancel_task(request, context).await
     }
 
