@@ -1,6 +1,7 @@
 //! Helpers that the integration tests share.
 
 pub mod authority;
+pub mod cost;
 pub mod events;
 pub mod grpc;
 pub mod guide;
