@@ -24,8 +24,7 @@ pub struct Counter([Stripe; STRIPES]);
 impl Counter {
     /// Adds one.
     pub fn increment(&self) {
-        let stripe = STRIPE.with(|stripe| *stripe);
-        self.0[stripe % STRIPES].0.fetch_add(1, Ordering::Relaxed);
+        self.0[stripe() % STRIPES].0.fetch_add(1, Ordering::Relaxed);
     }
 
     /// The current sum.
@@ -33,6 +32,12 @@ impl Counter {
     pub fn sum(&self) -> u64 {
         self.0.iter().map(|stripe| stripe.0.load(Ordering::Relaxed)).sum()
     }
+}
+
+/// The number of this thread: consecutive for threads in the order of their first call.
+#[inline]
+pub(crate) fn stripe() -> usize {
+    STRIPE.with(|stripe| *stripe)
 }
 
 thread_local! {

@@ -1,6 +1,7 @@
 //! The cache of verified tokens: bounded in bytes, matched byte for byte.
 
 mod digests;
+mod hot;
 mod texts;
 
 use std::hash::{Hash, Hasher};
@@ -11,6 +12,8 @@ use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
 pub use digests::DigestCache;
+use hot::HotTokens;
+pub(crate) use hot::Share;
 pub(crate) use texts::TextCache;
 
 /// The number of trailing characters that are hashed. They belong to the signature, and only verified tokens are inserted:
@@ -21,11 +24,17 @@ const HASHED_TAIL: usize = 32;
 /// counts of both, and what the allocator adds.
 const ENTRY_OVERHEAD: usize = 144;
 
+/// The part of the memory for tokens that each thread has apart.
+const HOT_SHARE: usize = 16;
+
 /// The estimated mean size of an entry, which sizes the table, in bytes.
 const MEAN_ENTRY: usize = 1536;
 
 /// A map of verified tokens to `V`; each entry has its own end.
-pub(crate) struct TokenCache<V>(Sharded<TokenKey, Entry<V>, ByBytes>);
+pub(crate) struct TokenCache<V> {
+    all: Sharded<TokenKey, Entry<V>, ByBytes>,
+    hot: HotTokens<V>,
+}
 
 /// Small: with many tokens, each hit reads an entry that is not in the processor's caches.
 struct Entry<V> {
@@ -41,24 +50,35 @@ impl<V> Clone for Entry<V> {
     }
 }
 
-impl<V> TokenCache<V> {
+impl<V: Share> TokenCache<V> {
     /// A cache of at most about `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Option<Self> {
+        let hot = HotTokens::within(max_bytes / HOT_SHARE);
+        let max_bytes = max_bytes - hot.max_bytes();
         let options = OptionsBuilder::new()
             .estimated_items_capacity((max_bytes / MEAN_ENTRY).max(1))
             .weight_capacity(max_bytes as u64)
             .build()
             .ok()?;
-        Some(TokenCache(Sharded::with_options(options, ByBytes, Default::default(), Default::default())))
+        let all = Sharded::with_options(options, ByBytes, Default::default(), Default::default());
+        Some(TokenCache { all, hot })
     }
 
     /// The value of exactly this token, unless its entry has ended.
     pub(crate) fn get(&self, token: &str, elapsed: Duration) -> Option<Arc<V>> {
-        let entry = self.0.get(&TokenRef(token))?;
-        if whole_seconds(elapsed) < entry.ends_at {
-            return Some(entry.value);
+        let now = whole_seconds(elapsed);
+        let slot = self.hot.slot_of(token);
+        if let Some(value) = slot.as_ref().and_then(|slot| slot.get(token, now)) {
+            return Some(value);
         }
-        self.remove(token);
+        let Entry { value, ends_at, bytes } = self.all.get(&TokenRef(token))?;
+        if now < ends_at {
+            if let Some(slot) = slot {
+                slot.found(&value, ends_at, bytes);
+            }
+            return Some(value);
+        }
+        self.all.remove(&TokenRef(token));
         None
     }
 
@@ -66,17 +86,20 @@ impl<V> TokenCache<V> {
     pub(crate) fn insert(&self, token: &Arc<str>, value: Arc<V>, value_bytes: usize, ends_at: Duration) {
         let bytes = token.len() + value_bytes + size_of::<V>() + ENTRY_OVERHEAD;
         let bytes = u32::try_from(bytes).unwrap_or(u32::MAX);
-        self.0.insert(TokenKey(Arc::clone(token)), Entry { value, ends_at: whole_seconds(ends_at), bytes });
+        self.all.insert(TokenKey(Arc::clone(token)), Entry { value, ends_at: whole_seconds(ends_at), bytes });
     }
 
     /// Removes this token.
     pub(crate) fn remove(&self, token: &str) {
-        self.0.remove(&TokenRef(token));
+        if let Some(slot) = self.hot.slot_of(token) {
+            slot.remove(token);
+        }
+        self.all.remove(&TokenRef(token));
     }
 
     /// The number of cached tokens.
     pub(crate) fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
     }
 }
 
@@ -131,35 +154,128 @@ mod tests {
 
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
+    /// A value that states its token and, as its second part, whose view it is.
+    #[derive(Debug, PartialEq)]
+    struct Value(String, u32);
+
+    impl Share for Value {
+        fn view(this: &Arc<Self>) -> Arc<Self> {
+            Arc::new(Value(this.0.clone(), this.1 + 1))
+        }
+
+        fn token(&self) -> &str {
+            &self.0
+        }
+    }
+
+    fn insert(cache: &TokenCache<Value>, token: &str, bytes: usize, ends_at: Duration) {
+        cache.insert(&token.into(), Arc::new(Value(token.to_owned(), 0)), bytes, ends_at);
+    }
+
+    /// The number of the view, if the token is found.
+    fn get(cache: &TokenCache<Value>, token: &str, elapsed: Duration) -> Option<u32> {
+        cache.get(token, elapsed).map(|value| {
+            assert_eq!(value.0, token, "the value of another token");
+            value.1
+        })
+    }
+
     #[test]
     fn s11_05_only_the_same_bytes_hit() {
         let cache = TokenCache::new(1 << 20).expect("a cache");
         let tail = "t".repeat(HASHED_TAIL);
         for head in ["aaaa", "bbbb", "cccc"] {
-            cache.insert(&format!("{head}{tail}").into(), Arc::new(head), 10, AT(5));
+            insert(&cache, &format!("{head}{tail}"), 10, AT(5));
         }
-        assert_eq!(cache.get(&format!("bbbb{tail}"), AT(0)).as_deref(), Some(&"bbbb"));
-        assert_eq!(cache.get(&format!("dddd{tail}"), AT(0)), None);
-        assert_eq!(cache.get(&tail, AT(0)), None);
+        for _ in 0..3 {
+            assert!(get(&cache, &format!("bbbb{tail}"), AT(0)).is_some());
+            assert_eq!(get(&cache, &format!("dddd{tail}"), AT(0)), None);
+            assert_eq!(get(&cache, &tail, AT(0)), None);
+        }
     }
 
     #[test]
     fn an_entry_ends_and_one_without_lifetime_is_never_found() {
         let cache = TokenCache::new(1 << 20).expect("a cache");
-        cache.insert(&"token".into(), Arc::new(1), 10, AT(5));
-        assert!(cache.get("token", AT(4)).is_some());
-        assert!(cache.get("token", AT(5)).is_none());
-        cache.insert(&"zero".into(), Arc::new(1), 10, AT(7));
-        assert!(cache.get("zero", AT(7)).is_none());
+        insert(&cache, "token", 10, AT(5));
+        assert!(get(&cache, "token", AT(4)).is_some());
+        assert!(get(&cache, "token", AT(5)).is_none());
+        insert(&cache, "zero", 10, AT(7));
+        assert!(get(&cache, "zero", AT(7)).is_none());
     }
 
     #[test]
     fn s11_04_memory_is_bounded_in_bytes() {
         let cache = TokenCache::new(64 * 1024).expect("a cache");
         for number in 0..10_000 {
-            cache.insert(&format!("{number:0>1000}").into(), Arc::new(number), 500, AT(5));
+            insert(&cache, &format!("{number:0>1000}"), 500, AT(5));
         }
         assert!(cache.len() <= 64 * 1024 / (1000 + 500 + ENTRY_OVERHEAD) + 1, "{}", cache.len());
         assert!(cache.len() >= 8, "{}", cache.len());
+    }
+
+    #[test]
+    fn a_token_that_a_thread_asks_for_again_is_its_own_until_it_ends() {
+        let cache = TokenCache::new(64 << 20).expect("a cache");
+        insert(&cache, "a token of ann", 10, AT(9));
+        let found: Vec<_> = (0..5).map(|_| get(&cache, "a token of ann", AT(1))).collect();
+        assert_eq!(found, [Some(0), Some(0), Some(1), Some(1), Some(1)], "the second time in a row gets a place");
+        assert_eq!(get(&cache, "a token of ann", AT(9)), None, "it ends");
+        insert(&cache, "a token of ann", 10, AT(20));
+        let found: Vec<_> = (0..4).map(|_| get(&cache, "a token of ann", AT(10))).collect();
+        assert_eq!(found[3], Some(1));
+        cache.remove("a token of ann");
+        assert_eq!(get(&cache, "a token of ann", AT(10)), None, "it is removed");
+    }
+
+    #[test]
+    fn what_a_thread_keeps_is_asked_for_in_the_whole_cache_at_times() {
+        let cache = TokenCache::new(64 << 20).expect("a cache");
+        insert(&cache, "a token of ann", 10, AT(9));
+        let kept = [(); 3].map(|()| get(&cache, "a token of ann", AT(1)))[2];
+        assert_eq!(kept, Some(1));
+        // Another thread removed it.
+        std::thread::scope(|scope| {
+            scope.spawn(|| cache.remove("a token of ann"));
+        });
+        let hits = (0..5_000).take_while(|_| get(&cache, "a token of ann", AT(1)).is_some()).count();
+        assert!((1..2_000).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn large_tokens_and_small_caches_have_no_places() {
+        let large = "t".repeat(4_000);
+        let cache = TokenCache::new(64 << 20).expect("a cache");
+        insert(&cache, &large, 10, AT(9));
+        assert!((0..9).all(|_| get(&cache, &large, AT(1)) == Some(0)));
+        let cache = TokenCache::new(16 * 1024).expect("a cache");
+        insert(&cache, "a token of ann", 10, AT(9));
+        assert!((0..9).all(|_| get(&cache, "a token of ann", AT(1)) == Some(0)));
+    }
+
+    #[test]
+    fn many_tokens_and_threads_get_their_own_values() {
+        let cache = TokenCache::new(64 << 20).expect("a cache");
+        let tokens: Vec<String> = (0..500).map(|number| format!("{number:0>40}")).collect();
+        tokens.iter().for_each(|token| insert(&cache, token, 10, AT(9)));
+        std::thread::scope(|scope| {
+            for seed in 0..8 {
+                let (cache, tokens) = (&cache, &tokens);
+                scope.spawn(move || {
+                    let mut state: usize = seed;
+                    for _ in 0..5_000 {
+                        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                        let random = state >> 33;
+                        // Some are asked for far more often.
+                        let most = if random % 2 == 0 { 3 } else { tokens.len() };
+                        let token = &tokens[random / 2 % most];
+                        assert!(get(cache, token, AT(1)).is_some());
+                        if random % 256 == 7 {
+                            insert(cache, token, 10, AT(9));
+                        }
+                    }
+                });
+            }
+        });
     }
 }

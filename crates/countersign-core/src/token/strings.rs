@@ -23,6 +23,7 @@ const SINGLE: usize = 6;
 //
 // The single strings come first, then the audiences, then the JSON of the claims if it was kept. A payload is far shorter than
 // 64 KiB.
+#[derive(Default)]
 pub(crate) struct Strings {
     text: Box<str>,
     /// The end of each single string in `text`.

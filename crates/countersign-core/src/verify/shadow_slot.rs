@@ -84,7 +84,7 @@ impl ShadowSlot {
     #[inline]
     pub(super) fn compare_cached(&self, verified: &Arc<Verified>, token: &str, sender: &Possession) {
         let number = self.number.load(Ordering::Relaxed);
-        if number != 0 && verified.compared_by.load(Ordering::Relaxed) != number {
+        if number != 0 && verified.compared_by().load(Ordering::Relaxed) != number {
             self.compare_accepted(verified, token, sender);
         }
     }
@@ -104,7 +104,7 @@ impl ShadowSlot {
         let current = self.current.load();
         let Some(shadow) = current.as_ref().filter(|shadow| shadow.takes_part()) else { return };
         // Of two requests at the same time, one compares.
-        if verified.compared_by.swap(shadow.number(), Ordering::Relaxed) != shadow.number() {
+        if verified.compared_by().swap(shadow.number(), Ordering::Relaxed) != shadow.number() {
             shadow.count(Ok(verified), token, sender);
         }
     }

@@ -13,6 +13,7 @@ use super::rules::{is_early, is_expired};
 use super::signature::Signed;
 use crate::authz::requirement::facts::{Facts, RequestContext};
 use crate::authz::{Decision, Explanation, Fact, Grants, Requirement};
+use crate::cache::Share;
 use crate::claims::typed::TokenClaims;
 use crate::claims::{ClaimsError, DecodedBudget, FromClaims, Principal, TenantId, TypedClaims};
 use crate::clock::{Clock, UnixTime};
@@ -55,7 +56,9 @@ pub struct Verified {
     /// The digests by which lists of revocations find it.
     identifiers: Identifiers,
     /// The number of the shadow policy that was asked about the token last.
-    pub(super) compared_by: AtomicU64,
+    compared_by: AtomicU64,
+    /// The token that this one is a view of.
+    origin: Option<Arc<Verified>>,
     /// Its place in a status list.
     #[cfg(feature = "status-list")]
     status: Option<Box<StatusClaim>>,
@@ -122,6 +125,7 @@ impl Verified {
             transaction,
             identifiers: Identifiers::default(),
             compared_by: AtomicU64::new(0),
+            origin: None,
             #[cfg(feature = "status-list")]
             status: status_of(payload),
         })
@@ -155,9 +159,16 @@ impl Verified {
             transaction: None,
             identifiers: Identifiers::default(),
             compared_by: AtomicU64::new(0),
+            origin: None,
             #[cfg(feature = "status-list")]
             status: status_of(payload),
         })
+    }
+
+    /// The token whose parts a view shares.
+    #[inline]
+    fn origin(&self) -> &Verified {
+        self.origin.as_deref().unwrap_or(self)
     }
 
     /// The issuer (`iss`). With [`subject`](Self::subject) it is the identity; the subject alone is not.
@@ -169,31 +180,31 @@ impl Verified {
     /// The subject (`sub`); empty if it is absent and the profile permits that.
     #[must_use]
     pub fn subject(&self) -> &str {
-        self.strings.get(StringClaim::Subject).unwrap_or_default()
+        self.origin().strings.get(StringClaim::Subject).unwrap_or_default()
     }
 
     /// The client that the token was issued to: `client_id`, or the claim that the issuer's mapping names.
     #[must_use]
     pub fn client_id(&self) -> Option<&str> {
-        self.strings.get(StringClaim::ClientId)
+        self.origin().strings.get(StringClaim::ClientId)
     }
 
     /// The token ID (`jti`).
     #[must_use]
     pub fn token_id(&self) -> Option<&str> {
-        self.strings.get(StringClaim::TokenId)
+        self.origin().strings.get(StringClaim::TokenId)
     }
 
     /// The audiences (`aud`); at least one names this service, unless that check is disabled.
     pub fn audiences(&self) -> impl Iterator<Item = &str> {
-        self.strings.audiences()
+        self.origin().strings.audiences()
     }
 
     /// The subject of the outermost actor (`act.sub`), which acts for the subject (RFC 8693 §4.1). With
     /// [`actor_issuer`](Self::actor_issuer) it is the identity of the actor.
     #[must_use]
     pub fn actor(&self) -> Option<&str> {
-        self.strings.get(StringClaim::Actor)
+        self.origin().strings.get(StringClaim::Actor)
     }
 
     /// The issuer of the outermost actor: the one that the token names (`act.iss`), or that of the token.
@@ -201,7 +212,7 @@ impl Verified {
     /// The issuer of the token vouches for the name; the issuer of the actor need not be trusted.
     #[must_use]
     pub fn actor_issuer(&self) -> Option<&str> {
-        self.actor().map(|_| self.strings.get(StringClaim::ActorIssuer).unwrap_or_else(|| self.issuer()))
+        self.actor().map(|_| self.origin().strings.get(StringClaim::ActorIssuer).unwrap_or_else(|| self.issuer()))
     }
 
     /// Returns whether the token states that its actor is elsewhere (`_claim_names` of OpenID Connect Core §5.6.2).
@@ -209,7 +220,7 @@ impl Verified {
     /// [`actor`](Self::actor) is then incomplete: a party may act for the subject even if it returns `None`.
     #[must_use]
     pub fn is_actor_unknown(&self) -> bool {
-        self.grants.distributed.contains("act")
+        self.origin().grants.distributed.contains("act")
     }
 
     /// Returns whether the token states that a claim which names its client is elsewhere.
@@ -217,7 +228,7 @@ impl Verified {
     /// [`client_id`](Self::client_id) is then incomplete: the token may be that of any client.
     #[must_use]
     pub fn is_client_unknown(&self) -> bool {
-        self.grants.unknown.contains(Fact::Client)
+        self.origin().grants.unknown.contains(Fact::Client)
     }
 
     /// The party that the token speaks for. It is never a client if the [actor](Self::is_actor_unknown) or the
@@ -244,7 +255,7 @@ impl Verified {
     /// The authentication context class (`acr`).
     #[must_use]
     pub fn authentication_context(&self) -> Option<&str> {
-        self.strings.get(StringClaim::AuthenticationContext)
+        self.origin().strings.get(StringClaim::AuthenticationContext)
     }
 
     /// The kind of credential that the caller brought. Everything else here is the same for all kinds.
@@ -256,19 +267,19 @@ impl Verified {
     /// The `kid` of the key that verified it; `None` too if the credential is not a signed token.
     #[must_use]
     pub fn key_id(&self) -> Option<&str> {
-        self.key.as_ref()?.key_id()
+        self.origin().key.as_ref()?.key_id()
     }
 
     /// Returns whether the key that verified it is one of tests or of development: its ID begins with `test-only-`.
     #[must_use]
     pub fn is_signed_by_test_key(&self) -> bool {
-        self.key.as_ref().is_some_and(|key| key.is_for_tests())
+        self.origin().key.as_ref().is_some_and(|key| key.is_for_tests())
     }
 
     /// The algorithm of the key that verified it; `None` if the credential is not a signed token.
     #[must_use]
     pub fn algorithm(&self) -> Option<Algorithm> {
-        self.key.as_ref().map(|key| key.algorithm())
+        self.origin().key.as_ref().map(|key| key.algorithm())
     }
 
     /// The key and certificate that the token is bound to; `None` if it is a bearer token.
@@ -276,18 +287,18 @@ impl Verified {
     /// Its sender has proven to possess them: no layer passes a bound token on without.
     #[must_use]
     pub fn binding(&self) -> Option<&Binding> {
-        self.bound.as_deref().map(|bound| &bound.binding)
+        self.origin().bound.as_deref().map(|bound| &bound.binding)
     }
 
     /// The SHA-256 of a bound token that a cache holds: computed once, for the proofs of all its requests.
     pub(crate) fn token_hash(&self) -> Option<&[u8; 32]> {
-        let (bound, token) = self.bound.as_deref().zip(self.token.as_deref())?;
+        let (bound, token) = self.origin().bound.as_deref().zip(self.origin().token.as_deref())?;
         Some(bound.token_hash.get_or_init(|| sha256(token)))
     }
 
     /// The keys of the caller of a bound token, once they are computed.
     pub(super) fn known_caller_keys(&self) -> Option<&OnceLock<[Option<u64>; 3]>> {
-        self.bound.as_deref().map(|bound| &bound.caller_keys)
+        self.origin().bound.as_deref().map(|bound| &bound.caller_keys)
     }
 
     /// Its place in a status list (`status.status_list`), if it states one of the right form.
@@ -297,7 +308,7 @@ impl Verified {
     #[must_use]
     #[inline]
     pub fn status_reference(&self) -> Option<&StatusReference> {
-        match self.status.as_deref() {
+        match self.origin().status.as_deref() {
             Some(StatusClaim::Listed(reference)) => Some(reference),
             Some(StatusClaim::Malformed) | None => None,
         }
@@ -314,19 +325,19 @@ impl Verified {
     #[cfg(feature = "status-list")]
     #[must_use]
     pub fn has_malformed_status(&self) -> bool {
-        self.status.as_deref() == Some(&StatusClaim::Malformed)
+        self.origin().status.as_deref() == Some(&StatusClaim::Malformed)
     }
 
     /// The authorities of the caller by the issuer's mapping.
     #[must_use]
     pub fn grants(&self) -> &Grants {
-        &self.grants
+        &self.origin().grants
     }
 
     /// The tenant, if the issuer's mapping names one.
     #[must_use]
     pub fn tenant(&self) -> Option<&TenantId> {
-        self.grants.tenant.as_ref()
+        self.origin().grants.tenant.as_ref()
     }
 
     /// The claims as the application's own type, decoded once per token and type.
@@ -404,21 +415,21 @@ impl Verified {
     #[inline]
     fn facts<'f>(&'f self, context: RequestContext<'f>) -> Facts<'f> {
         Facts {
-            grants: &self.grants,
+            grants: &self.origin().grants,
             subject: self.subject(),
             client: self.client_id().unwrap_or_default(),
             issuer: self.issuer(),
             actor: self.actor(),
-            actor_issuer: self.strings.get(StringClaim::ActorIssuer),
+            actor_issuer: self.origin().strings.get(StringClaim::ActorIssuer),
             has_several_issuers: !self.issuer.is_only_issuer,
             is_clients_own: self.is_clients_own,
-            is_bound: self.bound.is_some(),
+            is_bound: self.origin().bound.is_some(),
             token_kind: self.kind,
             maps_tenant: self.issuer.authorities.maps_tenant(),
             issuer_in_force: None,
             identity_claims: [
                 self.issuer.identity_claims.as_slice(),
-                self.configured_claims.as_ref().map_or(&[], |names| names.as_slice()),
+                self.origin().configured_claims.as_ref().map_or(&[], |names| names.as_slice()),
             ],
             acr: self.authentication_context(),
             claims: self.token_claims(),
@@ -427,9 +438,9 @@ impl Verified {
     }
 
     fn token_claims(&self) -> TokenClaims<'_> {
-        match &self.token {
-            Some(token) => TokenClaims::from_token(token, &self.typed),
-            None => TokenClaims::new(self.strings.json(), &self.typed),
+        match &self.origin().token {
+            Some(token) => TokenClaims::from_token(token, &self.origin().typed),
+            None => TokenClaims::new(self.origin().strings.json(), &self.origin().typed),
         }
     }
 
@@ -444,7 +455,7 @@ impl Verified {
 
     /// Returns whether it is the same caller with the same authorities as `other`.
     pub(super) fn has_authorities_of(&self, other: &Verified) -> bool {
-        self.grants == other.grants
+        self.origin().grants == other.origin().grants
             && self.client_id() == other.client_id()
             && self.is_clients_own == other.is_clients_own
             && self.binding() == other.binding()
@@ -453,21 +464,25 @@ impl Verified {
 
     /// The identifier of the transaction (`txn`), if this is a transaction token.
     pub(super) fn transaction_id(&self) -> Option<&str> {
-        self.transaction.as_deref()
+        self.origin().transaction.as_deref()
     }
 
     /// The name of the key that signed the token; `None` if an authority vouches for its claims.
     pub(super) fn key_label(&self) -> Option<&KeyLabel> {
-        self.key.as_deref()
+        self.origin().key.as_deref()
     }
 
     /// The JSON of the claims, if it was kept apart from a token.
     pub(super) fn kept_json(&self) -> &str {
-        self.strings.json()
+        self.origin().strings.json()
     }
 
     pub(super) fn identifiers(&self) -> &Identifiers {
-        &self.identifiers
+        &self.origin().identifiers
+    }
+
+    pub(super) fn compared_by(&self) -> &AtomicU64 {
+        &self.origin().compared_by
     }
 
     pub(super) fn trusted_issuer(&self) -> &Arc<TrustedIssuer> {
@@ -476,26 +491,61 @@ impl Verified {
 
     /// The token, if it is shared with a cache.
     pub(super) fn token(&self) -> Option<&Arc<str>> {
-        self.token.as_ref()
+        self.origin().token.as_ref()
     }
 
-    /// The heap memory besides the token, in bytes.
     /// Returns whether rules over both decide the same.
     pub(super) fn has_same_authorities(&self, other: &Verified) -> bool {
         let party = |verified: &Verified| (verified.is_clients_own, verified.issuer().to_owned());
-        self.grants == other.grants
+        self.origin().grants == other.origin().grants
             && (self.subject(), self.client_id()) == (other.subject(), other.client_id())
             && party(self) == party(other)
     }
 
+    /// The heap memory besides the token, in bytes.
     pub(super) fn heap_bytes(&self) -> usize {
-        let bound = self.bound.as_ref().map_or(0, |_| size_of::<Bound>());
-        let transaction = self.transaction.as_ref().map_or(0, |id| id.len());
+        let bound = self.origin().bound.as_ref().map_or(0, |_| size_of::<Bound>());
+        let transaction = self.origin().transaction.as_ref().map_or(0, |id| id.len());
         #[cfg(feature = "status-list")]
-        let status = self.status.as_ref().map_or(0, |status| status.heap_bytes());
+        let status = self.origin().status.as_ref().map_or(0, |status| status.heap_bytes());
         #[cfg(not(feature = "status-list"))]
         let status = 0;
-        self.strings.heap_bytes() + self.grants.held_bytes() + bound + transaction + status
+        self.origin().strings.heap_bytes() + self.origin().grants.held_bytes() + bound + transaction + status
+    }
+}
+
+/// A view has what a hit reads; all else is that of the token.
+impl Share for Verified {
+    fn view(this: &Arc<Self>) -> Arc<Self> {
+        let origin = this.origin.as_ref().unwrap_or(this);
+        Arc::new(Verified {
+            grants: Grants::default(),
+            strings: Strings::default(),
+            token: None,
+            typed: TypedClaims::within(None),
+            key: None,
+            configured_claims: None,
+            is_clients_own: origin.is_clients_own,
+            kind: origin.kind,
+            issued_at: origin.issued_at,
+            not_before: origin.not_before,
+            expires: origin.expires,
+            epoch: origin.epoch,
+            issuer: Arc::clone(&origin.issuer),
+            bound: None,
+            clock: Arc::clone(&origin.clock),
+            transaction: None,
+            identifiers: Identifiers::default(),
+            compared_by: AtomicU64::new(0),
+            origin: Some(Arc::clone(origin)),
+            #[cfg(feature = "status-list")]
+            status: None,
+        })
+    }
+
+    #[inline]
+    fn token(&self) -> &str {
+        self.origin().token.as_deref().unwrap_or_default()
     }
 }
 
