@@ -129,10 +129,14 @@ fn hits() -> Vec<Case> {
     parts.extensions = std::mem::take(response.extensions_mut());
     let extract =
         move || drop(black_box(now(Claims::<OwnClaims>::from_request_parts(&mut parts, &())).expect("claims")));
+    let (again, own) = (tokens[0].clone(), verifier.clone());
+    let again = Case::new("hit, the same token again", move || {
+        drop(black_box(sample::verified(&own, black_box(&again))));
+    });
     let mut next = in_turn(tokens);
     let hit =
         Case::new("hit", move || next(&mut |token| drop(black_box(sample::verified(&verifier, black_box(token))))));
-    iter::once(hit).chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
+    [hit, again].into_iter().chain(cases).chain([Case::new("hit, only Claims<C>", extract)]).chain(audits).collect()
 }
 
 /// Revocations, over the same layer without them. The places of entries in a list depend on a key of the process, so the list

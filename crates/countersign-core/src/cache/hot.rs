@@ -41,7 +41,7 @@ pub(super) struct HotTokens<V>(Box<[Place<V>]>);
 
 #[repr(align(128))] // two cache lines, to avoid false sharing
 struct Place<V> {
-    /// What tells without the lock whether a slot has a token. A token without a slot takes no lock.
+    /// Of the tokens in the slots, read without the lock: a token without a slot takes none.
     tails: Box<[Tails]>,
     slots: Mutex<Box<[Slot<V>]>>,
 }
