@@ -214,6 +214,12 @@ impl RefreshPolicy {
         lifetime.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
     }
 
+    /// How long after a start a fresh value of an earlier run is refreshed: between zero and the jitter's share of its
+    /// lifetime, at most [`RESTORED_FOR`], spread over processes.
+    pub(crate) fn refresh_restored_after(&self, lifetime: Duration) -> Duration {
+        lifetime.mul_f64(self.jitter).min(RESTORED_FOR).mul_f64(f64::midpoint(1.0, process_jitter()))
+    }
+
     /// The time, spread over processes by the jitter.
     #[cfg(feature = "bundle")]
     pub(crate) fn spread(&self, time: Duration) -> Duration {
@@ -228,6 +234,9 @@ impl RefreshPolicy {
         jittered.clamp(self.initial_backoff, self.max_backoff)
     }
 }
+
+/// The longest time after a start at which a value of an earlier run is refreshed: it may have been withdrawn meanwhile.
+const RESTORED_FOR: Duration = Duration::from_secs(60);
 
 /// A number in -1..1, drawn once per process, so that the instances of a fleet do not fetch at once.
 fn process_jitter() -> f64 {

@@ -243,7 +243,7 @@ where
         self.store(CachedValue {
             value,
             fetched_at: elapsed.saturating_sub(age),
-            refresh_at: elapsed,
+            refresh_at: elapsed.saturating_add(self.policy.refresh_restored_after(lifetime)).min(fresh_until),
             fresh_until,
             usable_until: fresh_until,
             stale_until: elapsed.saturating_add(lifetime.saturating_add(self.policy.stale_for).saturating_sub(age)),
