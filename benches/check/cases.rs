@@ -20,9 +20,11 @@ use countersign::guard::require;
 use countersign::outbound::AttachTokenLayer;
 use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
+use countersign_benches::api_key;
 use countersign_benches::bound::Bound;
 use countersign_benches::edge;
-use countersign_benches::mcp;
+use countersign_benches::jsonwebtoken::Jsonwebtoken;
+use countersign_benches::{mcp, opaque};
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::revoked;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
@@ -70,17 +72,40 @@ impl Case {
 }
 
 pub(crate) fn all() -> Vec<Case> {
-    [new_tokens(), hits(), revocations(), vec![proof(), mcp(), outbound()], gateway(), refusals()]
+    let others = vec![proof(), mcp(), outbound()];
+    [new_tokens(), hits(), revocations(), other_credentials(), others, gateway(), refusals()]
         .into_iter()
         .flatten()
         .collect()
+}
+
+/// The algorithms of new tokens.
+const NEW_TOKENS: [Algorithm; 5] =
+    [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
+
+fn untyped_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}")
+}
+
+fn typed_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}, 17 typed claims")
+}
+
+fn peer_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}, jsonwebtoken 12")
+}
+
+/// Pairs of cases of which the first is stated as a share of the second.
+pub(crate) fn shares() -> Vec<(String, String)> {
+    let names = |algorithm| [untyped_name(algorithm), typed_name(algorithm)].map(|name| (name, peer_name(algorithm)));
+    NEW_TOKENS.into_iter().flat_map(names).collect()
 }
 
 fn new_tokens() -> Vec<Case> {
     let case = |algorithm: Algorithm, is_typed: bool| {
         let signer = sample::signer(algorithm);
         let (verifier, token) = (sample::verifier(&signer, 0), sample::token(&signer, ISSUER, 1));
-        let name = format!("new token, {algorithm}{}", if is_typed { ", 17 typed claims" } else { "" });
+        let name = if is_typed { typed_name(algorithm) } else { untyped_name(algorithm) };
         Case::new(&name, move || {
             let verified = sample::verified(&verifier, black_box(&token));
             if is_typed {
@@ -89,8 +114,14 @@ fn new_tokens() -> Vec<Case> {
             drop(black_box(verified));
         })
     };
-    let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
-    algorithms.into_iter().map(|algorithm| case(algorithm, false)).chain([case(Algorithm::HS256, true)]).collect()
+    // What the peer does for the same token outside aws-lc, typed claims included.
+    let peer = |algorithm: Algorithm| {
+        let signer = sample::signer(algorithm);
+        let (peer, token) = (Jsonwebtoken::of(&signer).expect("a key"), sample::token(&signer, ISSUER, 1));
+        Case::new(&peer_name(algorithm), move || drop(black_box(peer.decode(black_box(&token)))))
+    };
+    let both = |algorithm| [case(algorithm, false), case(algorithm, true)];
+    NEW_TOKENS.into_iter().flat_map(both).chain(NEW_TOKENS.into_iter().map(peer)).collect()
 }
 
 fn hits() -> Vec<Case> {
@@ -163,6 +194,24 @@ fn revocations() -> Vec<Case> {
         .over(without(&tokens)),
         Case::new("hit, layer with a status list, over the layer", calls(status.layer(Bare), &listed))
             .over(without(&listed)),
+    ]
+}
+
+/// Credentials that are no signed tokens: opaque tokens and API keys that were seen before, over the service.
+fn other_credentials() -> Vec<Case> {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let signer = sample::signer(Algorithm::HS256);
+    let tokens: Vec<String> = (0..LIVE).map(opaque::token).collect();
+    let asking = runtime.block_on(opaque::layer(sample::verifier(&signer, CACHE_BYTES), &tokens));
+    let (with_keys, keys) = runtime.block_on(api_key::layer(LIVE, LIVE));
+    // It runs on: keys in memory are refreshed by a task.
+    std::mem::forget(runtime);
+    vec![
+        Case::new("hit, opaque token, layer, over the service", calls(asking.layer(Bare), &tokens))
+            .over(calls(Bare, &tokens)),
+        Case::new("hit, API key, layer, over the service", calls(with_keys.layer(Bare), &keys))
+            .over(calls(Bare, &keys)),
     ]
 }
 

@@ -1,22 +1,18 @@
 //! Decisions a second of one processor, and the time that they add to requests, beside servers that always permit.
 
 use std::path::Path;
-use std::time::Duration;
 
 use countersign_benches::edge;
 use countersign_benches::measure::median;
 use countersign_benches::report::{Report, short};
+use countersign_benches::traffic::latency::{Check, at_rate, kept_up, percentile};
+use countersign_benches::traffic::load::Load;
 
-use crate::latency::{Check, at_rate, percentile};
-use crate::load::Load;
 use crate::server::Servers;
-use crate::{Plan, Result};
+use countersign_benches::traffic::{Plan, Result};
 
 /// The least share of the decisions of a bare server, in percent.
 const SHARE: f64 = 85.0;
-
-/// A sender whose median answer takes so long is late, in milliseconds.
-const LATE: f64 = 0.5;
 
 /// The most that a decision may add to the 99th percentile at half load, in milliseconds.
 const ADDED: f64 = 0.3;
@@ -25,9 +21,9 @@ pub(crate) fn run(plan: &Plan, servers: &Servers, folder: &Path, report: &mut Re
     let check = edge::check_request(&servers.token);
     let [bare, bare_axum, ours] = servers.grpc;
     let loads = [
-        ("bare tonic", Load::grpc(bare, &check, folder)?),
-        ("bare tonic behind axum's server", Load::grpc(bare_axum, &check, folder)?),
-        ("Countersign, ext_authz over gRPC", Load::grpc(ours, &check, folder)?),
+        ("bare tonic", Load::grpc(bare, &check, &[], folder)?),
+        ("bare tonic behind axum's server", Load::grpc(bare_axum, &check, &[], folder)?),
+        ("Countersign, ext_authz over gRPC", Load::grpc(ours, &check, &[], folder)?),
     ];
     let rate = side_by_side(plan, servers, "ext_authz over gRPC", "bare tonic", &loads, report)?;
     let check = Check::Grpc(Box::new(check));
@@ -87,14 +83,6 @@ fn side_by_side(
     Ok(median(made))
 }
 
-/// The rate, or the part of it at which the sender is not late: requests would wait for it and not for the server.
-fn kept_up((address, check): (std::net::SocketAddr, &Check), mut rate: f64, turn: Duration) -> Result<f64> {
-    while percentile(&mut at_rate(address, check, rate, turn)?, 50) > LATE && rate > 1_000.0 {
-        rate /= 1.5;
-    }
-    Ok(rate)
-}
-
 /// Sends requests at this rate to the bare server and to ours, in turns.
 fn added(
     plan: &Plan,
@@ -103,7 +91,7 @@ fn added(
     rate: f64,
     report: &mut Report,
 ) -> Result<()> {
-    let rate = kept_up(servers[0], rate, plan.turn / 4)?;
+    let rate = kept_up(servers[0].0, servers[0].1, rate, plan.turn / 4)?;
     let mut seen = [const { (Vec::new(), Vec::new()) }; 2];
     for round in 0..plan.rounds {
         for turn in 0..2 {

@@ -10,39 +10,22 @@
 
 mod decisions;
 mod envoy;
-mod latency;
-mod load;
 mod oauth2_proxy;
-mod processes;
 mod server;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode};
-use std::time::Duration;
 
 use countersign_benches::report::Report;
-
-type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
-
-/// How long to measure.
-#[derive(Clone, Copy)]
-pub(crate) struct Plan {
-    /// The turns of each contender.
-    rounds: usize,
-    /// The time of one turn.
-    turn: Duration,
-}
-
-const FULL: Plan = Plan { rounds: 11, turn: Duration::from_secs(2) };
-const QUICK: Plan = Plan { rounds: 3, turn: Duration::from_secs(1) };
+use countersign_benches::traffic::{Plan, Result, load, processes};
 
 fn main() -> ExitCode {
     // Cargo passes `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
     let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
         [server::SERVE] => server::serve(),
-        [] => run(&FULL),
-        ["--quick"] => run(&QUICK),
+        [] => run(&Plan::FULL),
+        ["--quick"] => run(&Plan::QUICK),
         _ => Err("the only argument is --quick".into()),
     };
     match done {

@@ -7,10 +7,12 @@ use countersign_benches::measure::median;
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{AUDIENCE, ISSUER};
 
-use crate::load::Load;
-use crate::processes::{self, Role};
 use crate::server::{Running, Servers};
-use crate::{Plan, Result, peer};
+use countersign_benches::traffic::load::Load;
+use countersign_benches::traffic::processes::{self, Role};
+use countersign_benches::traffic::{Plan, Result};
+
+use crate::peer;
 
 const NAME: &str = "oauth2-proxy 7.15";
 

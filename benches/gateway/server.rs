@@ -20,8 +20,8 @@ use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 use tower_service::Service;
 
-use crate::Result;
-use crate::processes::{self, Role};
+use countersign_benches::traffic::Result;
+use countersign_benches::traffic::processes::{self, Role};
 
 /// The argument with which this program serves.
 pub(crate) const SERVE: &str = "--serve";

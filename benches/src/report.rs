@@ -9,10 +9,29 @@ pub use chart::{Bar, chart};
 /// The heading of the part of `BENCHMARKS.md` that the bench `fleet` writes, at its end.
 pub const FLEET_HEADING: &str = "## A fleet of verifiers";
 
-/// Splits `BENCHMARKS.md` into what the suite writes and what the bench `fleet` writes.
+/// The heading of the part that the bench `build` writes, before that of the fleet.
+pub const BUILD_HEADING: &str = "## A build from nothing";
+
+/// Splits `BENCHMARKS.md` into what the suite writes and what other benches write.
+#[must_use]
+pub fn without_others(text: &str) -> (&str, &str) {
+    let at = [BUILD_HEADING, FLEET_HEADING].iter().filter_map(|heading| text.find(heading)).min();
+    text.split_at(at.unwrap_or(text.len()))
+}
+
+/// Splits `BENCHMARKS.md` into what other benches write and what the bench `fleet` writes.
 #[must_use]
 pub fn without_fleet(text: &str) -> (&str, &str) {
     text.split_at(text.find(FLEET_HEADING).unwrap_or(text.len()))
+}
+
+/// `BENCHMARKS.md` with this as the part of the bench `build`.
+#[must_use]
+pub fn with_build(text: &str, part: &str) -> String {
+    let (of_suite, _) = without_others(text);
+    let (_, of_fleet) = without_fleet(text);
+    let text = format!("{}\n\n{}\n\n{of_fleet}", of_suite.trim_end(), part.trim_end());
+    text.trim_end().to_owned() + "\n"
 }
 
 /// Everything that the suite found.

@@ -11,7 +11,7 @@ use countersign_core::mint::Signer;
 use countersign_core::policy::{NeedsAudience, TrustedIssuer};
 use countersign_core::secret::Secret;
 use countersign_core::verify::{Verified, Verifier, VerifierBuilder};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 /// The issuer of all tokens, but where many issuers are the question.
@@ -25,7 +25,7 @@ pub const ALGORITHMS: [Algorithm; 6] =
     [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256, Algorithm::MlDsa65];
 
 /// All 17 claims in a user's own type.
-#[derive(Clone, Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct OwnClaims {
     pub iss: String,
     pub sub: String,

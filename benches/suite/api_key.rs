@@ -1,15 +1,13 @@
 //! An API key that is in memory, beside a signed token that was seen before.
 
 use countersign::authenticate::AuthenticateLayer;
-use countersign::verify::Verifier;
-use countersign_apikey::{ApiKeys, MemoryKeyStore, NewApiKey, Pepper};
+use countersign_benches::api_key;
 use countersign_benches::measure::{Contender, Plan, interleave};
 use countersign_benches::report::{Report, short};
-use countersign_benches::sample::{self, AUDIENCE, ISSUER};
+use countersign_benches::sample::{self, ISSUER};
 use countersign_benches::services::{Bare, call, request};
 use countersign_core::key::Algorithm;
 use tower_layer::Layer;
-use tower_service::Service;
 
 /// The most that an API key may cost, in nanoseconds.
 const GOAL: f64 = 1_000.0;
@@ -23,31 +21,16 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let _guard = runtime.enter(); // reads of the store run on it
-    let (layer, key) = runtime.block_on(async {
-        let pepper = Pepper::random().expect("a pepper");
-        let keys = ApiKeys::builder("https://shop.example.com/api-keys", MemoryKeyStore::new(), pepper);
-        let keys = keys.refresh_every(std::time::Duration::from_secs(600)).max_age(std::time::Duration::from_secs(600));
-        let keys = keys.build().expect("keys");
-        let mut last = None;
-        for client in 0..KEYS {
-            let new = NewApiKey::new(format!("client-{client}"), AUDIENCE).scopes(["orders:read"]);
-            last = Some(keys.create(new).await.expect("a key"));
-        }
-        let verifier = Verifier::new(keys.issuer(AUDIENCE)).expect("a verifier");
-        let layer = AuthenticateLayer::builder(verifier).api_keys(keys).build().expect("a layer");
-        let key = last.expect("keys").text().expose().clone();
-        let answer = layer.layer(Bare).call(request(&key)).await.expect("answered");
-        assert!(answer.status().is_success(), "{}", answer.status());
-        (layer, key)
-    });
+    let (layer, known) = runtime.block_on(api_key::layer(KEYS, 1));
+    let key = &known[0];
     let plain = AuthenticateLayer::new(sample::verifier(&signer, 1 << 20));
-    let mut nothing = (Bare, request(&key));
+    let mut nothing = (Bare, request(key));
     let figures = interleave(
         plan,
         vec![
             Contender::new("no layer", move || assert!(call(&mut nothing.0, nothing.1.clone()))),
             contender("a signed token that was seen before", &plain, &signed),
-            contender("an API key", &layer, &key),
+            contender("an API key", &layer, key),
         ],
     );
     let rows = figures

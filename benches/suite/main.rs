@@ -4,6 +4,7 @@ mod answer;
 mod api_key;
 mod bound;
 mod bound_peers;
+mod checks;
 mod guard;
 mod hit;
 mod http;
@@ -15,6 +16,7 @@ mod miss;
 mod opaque;
 mod outbound;
 mod refuse;
+mod start;
 mod write;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -32,6 +34,7 @@ type Part = (&'static str, fn(&Plan, &mut Report));
 
 const PARTS: &[Part] = &[
     ("keys", keys::run), // first: it reads the process's memory, before others have used and freed some
+    ("checks", checks::run),
     ("miss", miss::run),
     ("hit", hit::run),
     ("layer", layer::run),
@@ -40,6 +43,7 @@ const PARTS: &[Part] = &[
     ("api_key", api_key::run),
     ("guard", guard::run),
     ("refuse", refuse::run),
+    ("start", start::run),
     ("http", http::run),
     ("mcp", mcp::run),
     ("outbound", outbound::run),

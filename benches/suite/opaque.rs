@@ -1,51 +1,32 @@
 //! An opaque token that was asked about before, beside a signed one.
 
 use countersign::authenticate::AuthenticateLayer;
-use countersign::introspect::Introspection;
 use countersign_benches::measure::{Contender, Plan, interleave};
+use countersign_benches::opaque;
 use countersign_benches::report::{Report, short};
-use countersign_benches::sample::{self, AUDIENCE, ISSUER};
+use countersign_benches::sample::{self, ISSUER};
 use countersign_benches::services::{Bare, call, request};
 use countersign_core::key::Algorithm;
 use tower_layer::Layer;
-use tower_service::Service;
 
 /// The most that an opaque token may cost more than a signed one, in nanoseconds.
 const GOAL: f64 = 150.0;
-
-/// Of the length that an authorization server gives it.
-const TOKEN: &str = "ZvQ2mJr8Lx0aT5cYkWnB3dHsPgUe7iOfQq1R2s3T4u5";
 
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let signer = sample::signer(Algorithm::ES256);
     let signed = sample::token(&signer, ISSUER, 1);
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
-    let endpoint = runtime.block_on(async {
-        let claims =
-            format!(r#"{{"active":true,"sub":"ann","aud":"{AUDIENCE}","exp":4000000000,"token_type":"Bearer"}}"#);
-        let answer = move || async move { ([("content-type", "application/json")], claims) };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
-        let url = format!("http://{}/introspect", listener.local_addr().expect("bound"));
-        let router = axum::Router::new().route("/introspect", axum::routing::post(answer));
-        tokio::spawn(async move { axum::serve(listener, router).await });
-        url
-    });
+    let opaque = opaque::token(0);
     let plain = AuthenticateLayer::new(sample::verifier(&signer, 1 << 20));
-    let settings = Introspection::at_issuer(ISSUER).endpoint(endpoint).client("api", "secret");
-    let settings = settings.max_age(std::time::Duration::from_secs(600));
-    let asking = AuthenticateLayer::builder(sample::verifier(&signer, 1 << 20)).introspection(settings);
-    let asking = asking.build().expect("a layer");
-    let mut first = asking.layer(Bare);
-    let answer = runtime.block_on(first.call(request(TOKEN))).expect("answered");
-    assert!(answer.status().is_success(), "{}", answer.status());
+    let asking = runtime.block_on(opaque::layer(sample::verifier(&signer, 1 << 20), std::slice::from_ref(&opaque)));
 
     let figures = interleave(
         plan,
         vec![
             contender("a signed token", &plain, &signed),
             contender("a signed token, in a layer with introspection", &asking, &signed),
-            contender("an opaque token", &asking, TOKEN),
+            contender("an opaque token", &asking, &opaque),
         ],
     );
     let rows = figures

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use countersign_benches::report::{Report, chart, without_fleet};
+use countersign_benches::report::{Report, chart, without_others};
 
 const TITLE: &str = "A new token, relative to the signature check";
 
@@ -11,7 +11,7 @@ const TITLE: &str = "A new token, relative to the signature check";
 pub(crate) fn all(report: &Report) -> std::io::Result<()> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
     let before = fs::read_to_string(root.join("BENCHMARKS.md")).unwrap_or_default();
-    let (_, of_fleet) = without_fleet(&before);
+    let (_, of_others) = without_others(&before);
     let text = format!(
         "# Benchmarks\n\n\
          This project and its peers, measured in turns within one run. Compare the ratios, not the \
@@ -22,13 +22,13 @@ pub(crate) fn all(report: &Report) -> std::io::Result<()> {
          Machine: {}, {} threads, {}. Peers use aws-lc-rs if they can. Allocations are counted in Rust code; calls of malloc within \
                 aws-lc are not.\n\n\
          ![{TITLE}](docs/benchmarks.svg)\n\n\
-         ## Goals\n\n{}\n{}{}{of_fleet}",
+         ## Goals\n\n{}\n{}{}{of_others}",
         processor(),
         std::thread::available_parallelism().map_or(1, usize::from),
         std::env::consts::OS,
         report.goals().markdown(),
         report.markdown(),
-        if of_fleet.is_empty() { "" } else { "\n" },
+        if of_others.is_empty() { "" } else { "\n" },
     );
     fs::create_dir_all(root.join("docs"))?;
     fs::write(root.join("docs/benchmarks.svg"), chart(TITLE, report.bars()))?;

@@ -83,7 +83,9 @@ impl RemoteKeys {
         self
     }
 
-    /// Starts with the keys of an earlier run, so that a cold start need not wait for the first fetch.
+    /// Starts with the keys of an earlier run, so that a cold start need not wait for the first fetch. While they are fresh, that
+    /// fetch comes within the jitter's share of their lifetime, at most a minute after the start, and at a different time in
+    /// each process: replicas that start together do not all fetch at once.
     #[must_use]
     pub fn initial_snapshot(mut self, snapshot: KeySnapshot) -> Self {
         self.0.initial_snapshot = Some(snapshot);

@@ -15,7 +15,7 @@ const CLOCK_TOLERANCE: Duration = Duration::from_secs(60);
 /// The public keys of one source at one time, for a start before the first fetch.
 ///
 /// Keys of a snapshot keep their times: they are fresh for the rest of their lifetime, then stale for as long as the policy
-/// allows and only while fetches fail. The first fetch starts within that rest times the policy's `jitter`, at a moment drawn
+/// allows and only while fetches fail. The first fetch starts within that rest times the policy's `jitter`, at most a minute, at a moment drawn
 /// once per process, so that the instances of a fleet that restarts do not fetch at once; with keys that are stale, or for a
 /// key that is not among them, it starts at once. Until it ends, keys that were withdrawn since are still accepted. A snapshot
 /// has public keys only. Whoever can write it can forge tokens: store it where only the service can write.

@@ -32,7 +32,8 @@ pub struct RefreshPolicy {
     pub refresh_ahead: f64,
     /// The spread of that moment between processes, as a fraction of it. Default 0.1.
     ///
-    /// The first fetch of a process that starts with stored keys is spread over this fraction of their remaining lifetime.
+    /// The first fetch of a process that starts with stored keys is spread over this fraction of their remaining lifetime, at most
+    /// a minute.
     pub jitter: f64,
     /// The time between two fetches that callers can cause, if the first brings nothing new. Default 10 s.
     ///
@@ -216,10 +217,10 @@ impl RefreshPolicy {
         lifetime.mul_f64((self.refresh_ahead * (1.0 + self.jitter * process_jitter())).clamp(0.05, 0.98))
     }
 
-    /// The wait before the first fetch of a process that starts with a value of an earlier run, which is fresh for `left`:
-    /// the instances of a fleet that restarts do not fetch at once.
+    /// The wait before the first fetch of a process that starts with a value of an earlier run, which is fresh for `left`: at most
+    /// [`FIRST_WITHIN`], so that the instances of a fleet that restarts do not fetch at once.
     pub(crate) fn first_refresh_after(&self, left: Duration) -> Duration {
-        left.mul_f64(self.jitter * (1.0 + process_jitter()) / 2.0)
+        left.mul_f64(self.jitter).min(FIRST_WITHIN).mul_f64(f64::midpoint(1.0, process_jitter()))
     }
 
     /// The time, spread over processes by the jitter.
@@ -236,6 +237,9 @@ impl RefreshPolicy {
         jittered.clamp(self.initial_backoff, self.max_backoff)
     }
 }
+
+/// The longest time after a start at which a value of an earlier run is refreshed: it may have been withdrawn meanwhile.
+const FIRST_WITHIN: Duration = Duration::from_secs(60);
 
 /// A number in -1..1, drawn once per process, so that the instances of a fleet do not fetch at once.
 fn process_jitter() -> f64 {

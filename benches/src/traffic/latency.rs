@@ -13,21 +13,26 @@ use tokio::net::TcpStream;
 use tokio::task::{JoinSet, yield_now};
 use tonic::transport::Channel;
 
-use crate::Result;
+use super::Result;
 
 /// The senders, each of which waits for its answer before its next request.
 const SENDERS: u32 = 32;
 
+/// A sender whose median answer takes so long is late, in milliseconds.
+const LATE: f64 = 0.5;
+
 /// What each sender sends.
 #[derive(Clone)]
-pub(crate) enum Check {
+pub enum Check {
     /// The bytes of a request of HTTP/1.1.
     Http(Arc<[u8]>),
     Grpc(Box<CheckRequest>),
 }
 
 impl Check {
-    pub(crate) fn http(path: &str, headers: &[(&str, String)]) -> Self {
+    /// A request of HTTP/1.1.
+    #[must_use]
+    pub fn http(path: &str, headers: &[(&str, String)]) -> Self {
         let lines: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
         Check::Http(format!("GET {path} HTTP/1.1\r\n{lines}\r\n").into_bytes().into())
     }
@@ -66,7 +71,10 @@ impl Sender {
 }
 
 /// The times of requests to `address`, so many a second for this long. Every request must be permitted.
-pub(crate) fn at_rate(address: SocketAddr, check: &Check, rate: f64, length: Duration) -> Result<Vec<Duration>> {
+///
+/// # Errors
+/// If one is not, or cannot be sent.
+pub fn at_rate(address: SocketAddr, check: &Check, rate: f64, length: Duration) -> Result<Vec<Duration>> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         let interval = Duration::from_secs_f64(1.0 / rate);
@@ -115,8 +123,20 @@ pub(crate) fn at_rate(address: SocketAddr, check: &Check, rate: f64, length: Dur
     })
 }
 
+/// The rate, or the part of it at which the sender is not late: requests would wait for it and not for the server.
+///
+/// # Errors
+/// As [`at_rate`].
+pub fn kept_up(address: SocketAddr, check: &Check, mut rate: f64, turn: Duration) -> Result<f64> {
+    while percentile(&mut at_rate(address, check, rate, turn)?, 50) > LATE && rate > 1_000.0 {
+        rate /= 1.5;
+    }
+    Ok(rate)
+}
+
 /// The time that so many percent of the requests did not exceed, in milliseconds.
-pub(crate) fn percentile(took: &mut [Duration], percent: usize) -> f64 {
+#[must_use]
+pub fn percentile(took: &mut [Duration], percent: usize) -> f64 {
     took.sort_unstable();
     let at = (took.len() * percent).div_ceil(100).saturating_sub(1);
     took.get(at).map_or(f64::NAN, Duration::as_secs_f64) * 1e3

@@ -5,31 +5,32 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use countersign_benches::edge;
+use crate::edge;
 use envoy_types::ext_authz::v3::pb::CheckRequest;
 
-use crate::Result;
-use crate::processes::{self, Role};
+use super::Result;
+use super::processes::{self, Role};
 
 /// Connections over HTTP/1.1, and connections with streams over HTTP/2: as many requests in progress.
 const HTTP1: [&str; 2] = ["64", "1"];
 const HTTP2: [&str; 2] = ["4", "16"];
 
 /// One kind of request, again and again.
-pub(crate) struct Load {
+pub struct Load {
     url: String,
     arguments: Vec<String>,
     body: Option<PathBuf>,
 }
 
 /// Requests that were answered.
-pub(crate) struct Answered {
-    pub(crate) requests: f64,
+pub struct Answered {
+    pub requests: f64,
 }
 
 impl Load {
     /// Requests of HTTP/1.1 with these headers.
-    pub(crate) fn http(address: SocketAddr, path: &str, headers: &[(&str, String)]) -> Self {
+    #[must_use]
+    pub fn http(address: SocketAddr, path: &str, headers: &[(&str, String)]) -> Self {
         let [connections, streams] = HTTP1;
         let mut arguments = ["--h1", "-c", connections, "-m", streams].map(str::to_owned).to_vec();
         // It sends a host by itself.
@@ -39,19 +40,34 @@ impl Load {
         Load { url: format!("http://{address}{path}"), arguments, body: None }
     }
 
-    /// Checks over gRPC.
-    pub(crate) fn grpc(address: SocketAddr, check: &CheckRequest, folder: &Path) -> Result<Self> {
+    /// Requests of HTTP/2 without TLS, with these headers.
+    #[must_use]
+    pub fn h2c(address: SocketAddr, path: &str, headers: &[(&str, String)]) -> Self {
+        let [connections, streams] = HTTP2;
+        let mut arguments = ["-c", connections, "-m", streams].map(str::to_owned).to_vec();
+        for (name, value) in headers {
+            arguments.extend(["-H".to_owned(), format!("{name}: {value}")]);
+        }
+        Load { url: format!("http://{address}{path}"), arguments, body: None }
+    }
+
+    /// Checks over gRPC, with these headers.
+    ///
+    /// # Errors
+    /// If the message cannot be written into the folder.
+    pub fn grpc(address: SocketAddr, check: &CheckRequest, headers: &[(&str, String)], folder: &Path) -> Result<Self> {
         let body = folder.join("check");
         std::fs::write(&body, edge::frame(check))?;
-        let [connections, streams] = HTTP2;
-        let arguments =
-            ["-c", connections, "-m", streams, "-H", "content-type: application/grpc", "-H", "te: trailers"];
-        let arguments = arguments.map(str::to_owned).to_vec();
-        Ok(Load { url: format!("http://{address}{}", edge::CHECK_METHOD), arguments, body: Some(body) })
+        let own = [("content-type", "application/grpc".to_owned()), ("te", "trailers".to_owned())];
+        let load = Self::h2c(address, edge::CHECK_METHOD, &[&own, headers].concat());
+        Ok(Load { body: Some(body), ..load })
     }
 
     /// Sends requests for so long.
-    pub(crate) fn run(&self, length: Duration) -> Result<Answered> {
+    ///
+    /// # Errors
+    /// If a request is not answered with 2xx.
+    pub fn run(&self, length: Duration) -> Result<Answered> {
         let mut command = processes::command(Path::new("h2load"), Role::Load);
         command.args(["-t", "1", "-D", &format!("{}ms", length.as_millis())]).args(&self.arguments);
         if let Some(body) = &self.body {
@@ -75,6 +91,7 @@ impl Load {
 }
 
 /// Whether the program is there.
-pub(crate) fn is_installed() -> bool {
+#[must_use]
+pub fn is_installed() -> bool {
     Command::new("h2load").arg("--version").output().is_ok()
 }

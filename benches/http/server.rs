@@ -1,0 +1,126 @@
+//! The servers, on one thread of a process of their own.
+
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use axum::Router;
+use axum::routing::get;
+use axum::serve::ListenerExt as _;
+use countersign::authenticate::AuthenticateLayer;
+use countersign::extract::Claims;
+use countersign::grpc::grpc;
+use countersign::guard::require;
+use countersign_benches::edge::AlwaysPermits;
+use countersign_benches::sample::{self, ISSUER, OwnClaims};
+use countersign_benches::traffic::Result;
+use countersign_benches::traffic::processes::{self, Role};
+use countersign_core::authz::scope;
+use countersign_core::key::Algorithm;
+use envoy_types::ext_authz::v3::pb::AuthorizationServer;
+use tokio::net::TcpListener;
+use tonic::transport::server::TcpIncoming;
+
+/// The argument with which this program serves.
+pub(crate) const SERVE: &str = "--serve";
+
+/// The path of all services over HTTP.
+pub(crate) const PATH: &str = "/orders";
+
+/// The last line that the servers print before they serve.
+const READY: &str = "ready";
+
+/// Room for some hundred tokens.
+const CACHE_BYTES: usize = 1 << 20;
+
+/// The running servers.
+pub(crate) struct Servers {
+    child: Child,
+    /// Over HTTP/1.1 and HTTP/2: bare, with the layer for ES256 and for RS256, and with a guard and typed claims.
+    pub(crate) http: [SocketAddr; 4],
+    /// Over gRPC: bare, and with the layer for ES256.
+    pub(crate) grpc: [SocketAddr; 2],
+    /// Of ES256 and of RS256.
+    pub(crate) tokens: [String; 2],
+}
+
+impl Servers {
+    /// Starts this program once more, as a server.
+    pub(crate) fn start() -> Result<Self> {
+        let mut command: Command = processes::command(&std::env::current_exe()?, Role::Server);
+        let mut child = command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
+        let lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
+        let lines = lines.take_while(|line| !matches!(line, Ok(line) if line == READY));
+        let lines: Vec<String> = lines.collect::<std::io::Result<_>>()?;
+        let [a, b, c, d, bare_grpc, ours_grpc, es256, rs256] = &lines[..] else {
+            return Err("the servers did not start".into());
+        };
+        Ok(Servers {
+            child,
+            http: [a.parse()?, b.parse()?, c.parse()?, d.parse()?],
+            grpc: [bare_grpc.parse()?, ours_grpc.parse()?],
+            tokens: [es256.clone(), rs256.clone()],
+        })
+    }
+
+    /// The processor time of the servers so far.
+    pub(crate) fn busy(&self) -> Result<Duration> {
+        processes::busy(self.child.id())
+    }
+}
+
+impl Drop for Servers {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until the process ends that started this one.
+pub(crate) fn serve() -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let [es256, rs256] = [Algorithm::ES256, Algorithm::RS256].map(sample::signer);
+        let verifier = sample::verifier(&es256, CACHE_BYTES);
+        #[cfg(feature = "metrics")]
+        let _publishing = {
+            metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
+            countersign::metrics::Metrics::new(&verifier).publish_every(Duration::from_secs(10))
+        };
+        let layer = AuthenticateLayer::new(verifier);
+        let bare = || Router::new().route(PATH, get(async || ()));
+        let guarded = get(async |claims: Claims<OwnClaims>| drop(claims)).layer(require(scope("orders:read")));
+        let routers = [
+            bare(),
+            bare().layer(layer.clone()),
+            bare().layer(AuthenticateLayer::new(sample::verifier(&rs256, CACHE_BYTES))),
+            Router::new().route(PATH, guarded).layer(layer.clone()),
+        ];
+        let mut lines = Vec::new();
+        for router in routers {
+            let listener = TcpListener::bind("127.0.0.1:0").await?;
+            lines.push(listener.local_addr()?.to_string());
+            let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+            tokio::spawn(async move { axum::serve(listener, router).await });
+        }
+
+        let [bare, ours] = [TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?];
+        lines.extend([bare.local_addr()?.to_string(), ours.local_addr()?.to_string()]);
+        let incoming = |listener| TcpIncoming::from(listener).with_nodelay(Some(true));
+        let service = || AuthorizationServer::new(AlwaysPermits);
+        let server = tonic::transport::Server::builder().add_service(service());
+        tokio::spawn(server.serve_with_incoming(incoming(bare)));
+        let server = tonic::transport::Server::builder().layer(grpc(layer)).add_service(service());
+        tokio::spawn(server.serve_with_incoming(incoming(ours)));
+
+        lines.extend([sample::token(&es256, ISSUER, 1), sample::token(&rs256, ISSUER, 1), READY.to_owned()]);
+        let mut output = std::io::stdout().lock();
+        writeln!(output, "{}", lines.join("\n"))?;
+        output.flush()?;
+        drop(output);
+        // The other end of the input closes with the process that started this one.
+        tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
+        Ok(())
+    })
+}
