@@ -255,9 +255,21 @@ fn extrapolate(load: Load, size: f64, report: &mut Report) {
     // Documents and bundles are asked for this much less often with the default interval.
     let at_default = SHORT.as_secs_f64() / LONG.as_secs_f64();
     let mut parts = vec![
-        ("Redis, one core of a server", load.redis * times, "replicas that followers read from, or a cluster with the revocations of each issuer"),
-        ("host of documents, cores of one process", load.host * times, "a CDN, or any web server with a cache: an answer is 304"),
-        ("plane, cores", load.plane * times, "a plane for each fleet; fewer reports do not help, since it forgets after 5 min"),
+        (
+            "Redis, one core of a server",
+            load.redis * times,
+            "replicas that followers read from, or a cluster with the revocations of each issuer",
+        ),
+        (
+            "host of documents, cores of one process",
+            load.host * times,
+            "a CDN, or any web server with a cache: an answer is 304",
+        ),
+        (
+            "plane, cores",
+            load.plane * times,
+            "a plane for each fleet; fewer reports do not help, since it forgets after 5 min",
+        ),
     ];
     parts.sort_by(|one, other| other.1.total_cmp(&one.1));
     let mut rows: Vec<Vec<String>> =
@@ -270,6 +282,7 @@ fn extrapolate(load: Load, size: f64, report: &mut Report) {
         ("plane, MiB of memory", load.plane_bytes * times / (1024.0 * 1024.0), "it keeps at most 64 MiB of reports"),
     ];
     rows.extend(more.map(|(name, value, remedy)| vec![name.to_owned(), short(value), remedy.to_owned()]));
-    let note = format!("Calculated from a fleet of {size} at rest. The part that needs the most of a core comes first.");
+    let note =
+        format!("Calculated from a fleet of {size} at rest. The part that needs the most of a core comes first.");
     report.table("100,000 verifiers, calculated", &note, &["", "needed", "remedy"], rows);
 }

@@ -146,7 +146,8 @@ fn run(arguments: &[String]) -> Result<()> {
             "--quick" => {}
             "--write" => writes = true,
             "--verifiers" => {
-                plan.sizes = value()?.split(',').map(|size| Ok(size.parse::<usize>()?.max(1))).collect::<Result<_>>()?;
+                let size = |size: &str| -> Result<usize> { Ok(size.parse::<usize>()?.max(1)) };
+                plan.sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
                 plan.sizes.sort_unstable();
             }
             "--identifiers" => plan.identifiers = value()?.parse()?,
@@ -156,7 +157,9 @@ fn run(arguments: &[String]) -> Result<()> {
                 None => {
                     let parts = PARTS.map(|(name, _)| name).join(", ");
                     let options = "--verifiers N,N, --identifiers N, --outage SECONDS, --quick, --write";
-                    return Err(format!("{name} is no part and no option; parts are {parts}; options are {options}").into());
+                    return Err(
+                        format!("{name} is no part and no option; parts are {parts}; options are {options}").into()
+                    );
                 }
             },
         }

@@ -85,7 +85,7 @@ impl Plane {
     /// From now on, notes when each instance is first listed with this revision, until so many are or the time is over.
     pub(crate) fn watch(&self, revision: u64, instances: usize, wait: Duration) -> Watch {
         let url = self.url.clone();
-        Watch(spawn(move || {
+        Watch(spawn(move || -> Result<Vec<u64>> {
             let start = Instant::now();
             let mut moments = HashMap::new();
             while moments.len() < instances && start.elapsed() < wait {

@@ -40,17 +40,30 @@ pub fn growth(title: &str, note: &str, points: &[Point], limits: &[(f64, &str)])
     let mut body = String::new();
     for second in 0..=highest as usize {
         let at = y(second as f64);
-        let _ = writeln!(body, r##"<line x1="{LEFT:.0}" x2="{:.0}" y1="{at:.0}" y2="{at:.0}" stroke="#eee"/><text x="{:.0}" y="{:.0}" text-anchor="end">{second} s</text>"##, WIDTH - RIGHT, LEFT - 8.0, at + 4.0);
+        let _ = writeln!(
+            body,
+            r##"<line x1="{LEFT:.0}" x2="{:.0}" y1="{at:.0}" y2="{at:.0}" stroke="#eee"/><text x="{:.0}" y="{:.0}" text-anchor="end">{second} s</text>"##,
+            WIDTH - RIGHT,
+            LEFT - 8.0,
+            at + 4.0
+        );
     }
     let mut ticks: Vec<usize> = points.iter().map(|point| point.size).collect();
     ticks.sort_unstable();
     ticks.dedup();
     for size in ticks {
-        let _ = writeln!(body, r#"<text x="{:.0}" y="{:.0}" text-anchor="middle">{size}</text>"#, x(size), BOTTOM + 20.0);
+        let _ =
+            writeln!(body, r#"<text x="{:.0}" y="{:.0}" text-anchor="middle">{size}</text>"#, x(size), BOTTOM + 20.0);
     }
     for (limit, name) in limits {
         let at = y(*limit);
-        let _ = writeln!(body, r##"<line x1="{LEFT:.0}" x2="{:.0}" y1="{at:.1}" y2="{at:.1}" stroke="#999" stroke-dasharray="3 3"/><text x="{:.0}" y="{:.1}" fill="#777">{name}</text>"##, WIDTH - RIGHT, LEFT + 6.0, at - 4.0);
+        let _ = writeln!(
+            body,
+            r##"<line x1="{LEFT:.0}" x2="{:.0}" y1="{at:.1}" y2="{at:.1}" stroke="#999" stroke-dasharray="3 3"/><text x="{:.0}" y="{:.1}" fill="#777">{name}</text>"##,
+            WIDTH - RIGHT,
+            LEFT + 6.0,
+            at - 4.0
+        );
     }
     let mut series: Vec<&str> = Vec::new();
     for point in points {
@@ -63,10 +76,17 @@ pub fn growth(title: &str, note: &str, points: &[Point], limits: &[(f64, &str)])
         let colour = COLOURS[number % COLOURS.len()];
         let mut line: Vec<&Point> = points.iter().filter(|point| point.series == *name).collect();
         line.sort_by_key(|point| point.size);
-        let path: Vec<String> = line.iter().map(|point| format!("{:.1},{:.1}", x(point.size), y(point.value))).collect();
-        let _ = writeln!(body, r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#, path.join(" "));
+        let path: Vec<String> =
+            line.iter().map(|point| format!("{:.1},{:.1}", x(point.size), y(point.value))).collect();
+        let _ =
+            writeln!(body, r#"<polyline points="{}" fill="none" stroke="{colour}" stroke-width="2"/>"#, path.join(" "));
         for point in &line {
-            let _ = writeln!(body, r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#, x(point.size), y(point.value));
+            let _ = writeln!(
+                body,
+                r#"<circle cx="{:.1}" cy="{:.1}" r="3" fill="{colour}"/>"#,
+                x(point.size),
+                y(point.value)
+            );
         }
         if let Some(last) = line.last() {
             names.push((y(last.value), colour, format!("{} s {name}", short(last.value))));
@@ -78,7 +98,12 @@ pub fn growth(title: &str, note: &str, points: &[Point], limits: &[(f64, &str)])
     for (at, colour, text) in names {
         let at = at.max(free);
         free = at + LINE;
-        let _ = writeln!(body, r#"<text x="{:.0}" y="{:.0}" fill="{colour}">{text}</text>"#, WIDTH - RIGHT + 10.0, at + 4.0);
+        let _ = writeln!(
+            body,
+            r#"<text x="{:.0}" y="{:.0}" fill="{colour}">{text}</text>"#,
+            WIDTH - RIGHT + 10.0,
+            at + 4.0
+        );
     }
     format!(
         r##"<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH:.0} {HEIGHT:.0}" font-family="system-ui, sans-serif" font-size="12" fill="#222" role="img" aria-label="{title}">
