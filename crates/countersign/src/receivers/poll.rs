@@ -20,7 +20,7 @@ const MAX_RESPONSE_BYTES: usize = 1024 * 1024;
 /// The longest time for one request and its response.
 const POLL_WITHIN: Duration = Duration::from_secs(10);
 
-/// What the transmitter has to be told: tokens that were taken, and errors of those that were refused.
+/// The outcomes that the next poll states: tokens that were taken, and errors of those that were refused.
 #[derive(Debug, Default)]
 pub(super) struct Outcomes {
     pub(super) taken: Vec<String>,

@@ -166,7 +166,7 @@ async fn follow(shared: Arc<Shared>) {
 }
 
 impl Shared {
-    /// Polls once and takes what came; returns whether there is more. `outcomes` are told, and replaced by those of this round.
+    /// Polls once and takes what came; returns whether there is more. It states `outcomes`, and replaces them by those of this round.
     async fn round(&self, outcomes: &mut Outcomes) -> Result<bool, NotPolled> {
         let response = poll(&self.outbound, &self.url, outcomes).await;
         if response.as_ref().map_or_else(|not_polled| not_polled.is_rejected, |_| true) {
