@@ -14,6 +14,12 @@ use crate::fleet::Fleet;
 use crate::verifiers::Command;
 use crate::world::{FLEET, World, now};
 
+/// The pause between two looks at the plane.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+
+/// The longest wait for the reports of all.
+const REPORTED_WITHIN: Duration = Duration::from_secs(20);
+
 const TYPE: &str = "policy-bundle+jwt";
 
 pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<()> {
@@ -27,12 +33,13 @@ pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<()> {
         let start = Instant::now();
         let everybody = fleet.size as u64;
         fleet.ask(&Command::Hint, |_| Ok(()))?;
-        while (pulled(fleet) < everybody || fleet.plane.refused() < fleet.size) && start.elapsed().as_secs() < 20 {
-            sleep(Duration::from_millis(100));
+        let mut refused = fleet.plane.status()?.refused();
+        while (pulled(fleet) < everybody || refused < fleet.size) && start.elapsed() < REPORTED_WITHIN {
+            sleep(LOOK_EVERY);
+            refused = fleet.plane.status()?.refused();
         }
         let revisions = fleet.ask(&Command::Revisions, |_| Ok(()))?;
         let took = revisions.iter().flat_map(|answer| &answer.values).filter(|value| **value != in_force).count();
-        let refused = fleet.plane.refused();
         takers += took;
         silent += fleet.size - refused;
         rows.push(vec![name.to_owned(), took.to_string(), refused.to_string()]);
@@ -41,12 +48,15 @@ pub(crate) fn run(fleet: &mut Fleet, report: &mut Report) -> Result<()> {
     let command = Command::Revision(in_force + 1, Duration::from_secs(60));
     fleet.moments(&command, |fleet| fleet.publish_revision().map(|_| ()))?;
     let start = Instant::now();
-    while fleet.plane.refused() > 0 && start.elapsed().as_secs() < 20 {
-        sleep(Duration::from_millis(100));
+    while fleet.plane.status()?.refused() > 0 && start.elapsed() < REPORTED_WITHIN {
+        sleep(LOOK_EVERY);
+    }
+    if fleet.plane.status()?.refused() > 0 {
+        return Err("the next good bundle was taken, and the plane still lists refusals".into());
     }
     report.at_most("bad bundles: verifiers that took one", "", 0.0, takers as f64);
     report.at_most("bad bundles: verifiers that did not report their refusal", "", 0.0, silent as f64);
-    let note = "A report counts as one of a refusal as long as none without came after it.";
+    let note = "Who reported it is what `countersign fleet status` lists as refused.";
     report.table("Bad bundles", note, &["", "taken by", "reported by"], rows);
     Ok(())
 }

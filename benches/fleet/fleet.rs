@@ -73,7 +73,7 @@ impl Fleet {
         let settings = Settings {
             bundle_url: host.bundle_url(),
             list_uri: host.list_uri(),
-            plane: format!("http://{}", plane.address),
+            plane: plane.url().to_owned(),
             redis: redis.url(),
             bundle_keys: jwks(world.bundles.public_jwk()),
             token_keys: jwks(world.tokens.public_jwk()),

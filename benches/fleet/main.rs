@@ -1,14 +1,17 @@
 //! Many verifiers under one policy: how soon a revision and a revocation are in force everywhere, and what they cost.
 //!
-//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet [-- --verifiers N] [--identifiers N] [--quick] [--write]
+//!     cargo bench --manifest-path benches/Cargo.toml --no-default-features --features fleet --bench fleet [-- PART...]
+//!         [--verifiers N,N] [--identifiers N] [--outage SECONDS] [--quick] [--write]
 //!
 //! Each verifier is what one instance of a service has: a bundle that it pulls, a list of revocations that a follower of Redis
 //! fills, a status list, and reports to a plane. They share a few processes, which this program starts of itself, and have
-//! their own connections. The host of documents and the receiver of reports are threads of this process, and the publisher of
-//! revocations reads a durable list in it. All talk over loopback, with a real `redis-server`.
+//! their own connections. The plane is `countersign plane`, and `countersign fleet status` tells what it knows. The host of
+//! documents is a thread of this process, and the publisher of revocations reads a durable list in it. All talk over loopback,
+//! with a real `redis-server`.
 //!
-//! `--write` writes the results into `BENCHMARKS.md`. `--quick` takes fewer revocations, a shorter outage and no part of a
-//! minute. `--hit` measures only what checks add to a cached token, and `--outage` only the loss of Redis, with the largest fleet.
+//! Parts are `hit`, `memory`, `growth`, `outage`, `bad` and `interval`; all, if none is named. `--write` writes the results into
+//! `BENCHMARKS.md`; parts and sizes that were not measured keep what `benches/fleet.json` has of them. `--quick` takes fewer
+//! revocations, a shorter outage and no part of a minute.
 
 mod bad;
 mod durable;
@@ -25,13 +28,13 @@ mod times;
 mod usage;
 mod verifiers;
 mod world;
+mod write;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
 use countersign_benches::allocations::Counting;
-use countersign_benches::report::{FLEET_HEADING, Report, without_fleet};
+use countersign_benches::report::Report;
 
 type Error = Box<dyn std::error::Error + Send + Sync>;
 type Result<T> = std::result::Result<T, Error>;
@@ -39,8 +42,35 @@ type Result<T> = std::result::Result<T, Error>;
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Part {
+    /// What checks add to a cached token.
+    Hit,
+    Memory,
+    /// Revisions and revocations in fleets of each size.
+    Growth,
+    /// Redis is away, for the largest fleet.
+    Outage,
+    /// Bundles that nobody may take, for the largest fleet.
+    Bad,
+    /// The default interval between pulls, for the largest fleet.
+    Interval,
+}
+
+const PARTS: [(&str, Part); 6] = [
+    ("hit", Part::Hit),
+    ("memory", Part::Memory),
+    ("growth", Part::Growth),
+    ("outage", Part::Outage),
+    ("bad", Part::Bad),
+    ("interval", Part::Interval),
+];
+
 /// How much to measure.
 pub(crate) struct Plan {
+    /// All if there are none.
+    pub(crate) parts: Vec<Part>,
     /// Batches of each way to check a cached token.
     pub(crate) batches: usize,
     /// The sizes of the fleet; the last one is that of the goals.
@@ -58,6 +88,7 @@ pub(crate) struct Plan {
 impl Plan {
     fn full() -> Self {
         Plan {
+            parts: Vec::new(),
             batches: 100_000,
             sizes: vec![10, 100, 1_000],
             identifiers: 100_000,
@@ -69,6 +100,7 @@ impl Plan {
 
     fn quick() -> Self {
         Plan {
+            parts: Vec::new(),
             batches: 20_000,
             sizes: vec![10, 100],
             identifiers: 5_000,
@@ -79,9 +111,18 @@ impl Plan {
     }
 }
 
+impl Plan {
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+}
+
 fn main() -> ExitCode {
     // Cargo passes `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
+    if arguments.first().is_some_and(|argument| argument == plane::COMMAND) {
+        return countersign_cli::run(["countersign".to_owned()].into_iter().chain(arguments.into_iter().skip(1)));
+    }
     match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -97,56 +138,40 @@ fn run(arguments: &[String]) -> Result<()> {
     }
     let is_quick = arguments.iter().any(|argument| argument == "--quick");
     let mut plan = if is_quick { Plan::quick() } else { Plan::full() };
-    let (mut only_hit, mut only_outage, mut writes) = (false, false, false);
+    let mut writes = false;
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
+        let mut value = || arguments.next().ok_or_else(|| format!("{argument}: name a number"));
         match argument.as_str() {
             "--quick" => {}
-            "--hit" => only_hit = true,
             "--write" => writes = true,
-            "--identifiers" => {
-                plan.identifiers = arguments.next().ok_or("--identifiers: name a number")?.parse()?;
-            }
-            "--outage" => only_outage = true,
             "--verifiers" => {
-                let size: usize = arguments.next().ok_or("--verifiers: name a number")?.parse()?;
-                plan.sizes.retain(|other| *other < size);
-                plan.sizes.push(size.max(1));
+                let size = |size: &str| -> Result<usize> { Ok(size.parse::<usize>()?.max(1)) };
+                plan.sizes = value()?.split(',').map(size).collect::<Result<_>>()?;
+                plan.sizes.sort_unstable();
             }
-            other => {
-                let known = "--verifiers N, --identifiers N, --quick, --hit, --outage and --write";
-                return Err(format!("{other} is none of {known}").into());
-            }
+            "--identifiers" => plan.identifiers = value()?.parse()?,
+            "--outage" => plan.outage = Duration::from_secs(value()?.parse()?),
+            name => match PARTS.iter().find(|(part, _)| *part == name) {
+                Some((_, part)) => plan.parts.push(*part),
+                None => {
+                    let parts = PARTS.map(|(name, _)| name).join(", ");
+                    let options = "--verifiers N,N, --identifiers N, --outage SECONDS, --quick, --write";
+                    return Err(
+                        format!("{name} is no part and no option; parts are {parts}; options are {options}").into()
+                    );
+                }
+            },
         }
     }
     let mut report = Report::default();
-    if only_outage {
-        growth::run_outage(&plan, &mut report)?;
-    } else {
+    if plan.has(Part::Hit) {
         hit::run(&plan, &mut report)?;
     }
-    if !only_hit && !only_outage {
+    if plan.has(Part::Memory) {
         memory::run(&mut report)?;
-        growth::run(&plan, &mut report)?;
     }
+    growth::run(&plan, &mut report)?;
     println!("\nGoals\n{}", report.goals().aligned());
-    if writes { write(&report) } else { Ok(()) }
-}
-
-/// Writes the last part of `BENCHMARKS.md`.
-fn write(report: &Report) -> Result<()> {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../BENCHMARKS.md");
-    let before = std::fs::read_to_string(&path)?;
-    let (of_suite, _) = without_fleet(&before);
-    let text = format!(
-        "{}\n\n{FLEET_HEADING}\n\nEach verifier pulls a bundle, follows revocations in Redis, fetches a status list and reports to a \
-         plane, all over loopback. Four processes have all verifiers. The plane is a receiver that answers as \
-         `countersign plane` does and keeps less. Written by\n\n\
-         ```text\ncargo bench --manifest-path benches/Cargo.toml --no-default-features --bench fleet -- --write\n```\n\n\
-         ### Goals of a fleet\n\n{}\n{}",
-        of_suite.trim_end(),
-        report.goals().markdown(),
-        report.markdown().replace("## ", "### "),
-    );
-    Ok(std::fs::write(path, text.trim_end().to_owned() + "\n")?)
+    if writes { write::all(report) } else { Ok(()) }
 }

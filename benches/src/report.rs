@@ -1,10 +1,15 @@
-//! What was measured, as text, Markdown and a chart.
+//! What was measured, as text, Markdown and charts.
 
 mod chart;
+mod growth;
+mod merge;
 
 use std::fmt::Write as _;
 
+use serde::{Deserialize, Serialize};
+
 pub use chart::{Bar, chart};
+pub use growth::{Point, growth};
 
 /// The heading of the part of `BENCHMARKS.md` that the bench `fleet` writes, at its end.
 pub const FLEET_HEADING: &str = "## A fleet of verifiers";
@@ -35,15 +40,17 @@ pub fn with_build(text: &str, part: &str) -> String {
 }
 
 /// Everything that the suite found.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     tables: Vec<Table>,
     goals: Vec<Goal>,
+    #[serde(skip)]
     bars: Vec<Bar>,
+    points: Vec<Point>,
 }
 
 /// A table with a title and a sentence about it.
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 pub struct Table {
     pub title: String,
     pub note: String,
@@ -51,7 +58,7 @@ pub struct Table {
     pub rows: Vec<Vec<String>>,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Serialize, Deserialize)]
 struct Goal {
     what: String,
     goal: String,
@@ -93,6 +100,17 @@ impl Report {
     #[must_use]
     pub fn bars(&self) -> &[Bar] {
         &self.bars
+    }
+
+    /// Adds a point to the chart of growth.
+    pub fn point(&mut self, series: &str, size: usize, value: f64) {
+        self.points.push(Point { series: series.into(), size, value });
+    }
+
+    /// The points in the order they came.
+    #[must_use]
+    pub fn points(&self) -> &[Point] {
+        &self.points
     }
 
     /// The goals beside what was measured.

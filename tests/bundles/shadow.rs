@@ -85,6 +85,39 @@ async fn s14_07_each_token_is_counted_once_under_its_rule() {
     assert_eq!((after.revision, &after.fingerprint, after.compared, &after.error), (None, &None, 0, &None));
 }
 
+/// S14.02, S14.07: what did not change is not sent again, and is compared with the next policy in force.
+#[tokio::test]
+async fn s14_07_an_unchanged_shadow_costs_a_304() {
+    let world = World::new("shadow-etag");
+    let next = world.shadow(2, World::policy("billing", ""));
+    let shadows = Host::start(Answer::of(next.clone()).header(header::ETAG, "\"2\"")).await;
+    let service = world.with_shadow(ShadowPolicy::from_url(shadows.url()).one_in(1)).await;
+    for _ in 0..2 {
+        assert_eq!(service.pull().await, Ok(false));
+    }
+    assert_eq!((shadows.counts(), report(&service).revision), ((3, 2), Some(2)));
+    assert_eq!(code(service.verifier(), &world.issuer.token().audience("billing")).await, "wrong_audience");
+    assert_eq!(report(&service).newly_admitted.values().sum::<u64>(), 1, "it is compared");
+
+    // Its revision comes into force: the known document is none to compare any more, without another transfer.
+    world.write("policy.jws", &world.draft(2, World::policy("orders", "")).sign(&world.signer).expect("signed"));
+    assert_eq!(service.pull().await, Ok(true));
+    assert_eq!((shadows.counts(), report(&service).revision), ((4, 3), None));
+
+    // A failure keeps what is known; after a 404 nothing is.
+    shadows.answer(Answer::of(world.shadow(3, World::policy("billing", ""))).header(header::ETAG, "\"3\""));
+    assert_eq!(service.pull().await, Ok(false));
+    shadows.answer(Answer::status(StatusCode::SERVICE_UNAVAILABLE));
+    assert_eq!(service.pull().await, Ok(false));
+    assert_eq!(report(&service).revision, Some(3));
+    shadows.answer(Answer::status(StatusCode::NOT_FOUND));
+    assert_eq!(service.pull().await, Ok(false));
+    let again = Answer::of(world.shadow(3, World::policy("billing", ""))).header(header::ETAG, "\"3\"");
+    shadows.answer(again);
+    assert_eq!(service.pull().await, Ok(false));
+    assert_eq!((shadows.counts(), report(&service).revision), ((8, 3), Some(3)), "sent again");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn s14_07_no_decision_changes_under_load_while_shadows_come_and_go() {
     let world = World::new("shadow-load");

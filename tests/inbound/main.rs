@@ -15,6 +15,7 @@ mod mutual_tls;
 mod paths;
 mod places;
 mod plain;
+mod polled;
 mod protect;
 mod receivers;
 mod resource;

@@ -8,5 +8,6 @@ mod outages;
 mod processes;
 mod received;
 mod relay;
+mod replica;
 mod sentinel;
 mod world;

@@ -27,7 +27,7 @@ pub const ORDERS: [Order; 10] = [
     },
     Order {
         krate: MAIN,
-        modules: "rt file fetch connection telemetry refresh client response audit revocation receivers status listed proof tls queue keys issuers health reload introspect authenticate outbound metrics guard lifetime \
+        modules: "rt file fetch connection telemetry refresh client response audit revocation status listed proof tls queue keys issuers health reload introspect authenticate outbound receivers metrics guard lifetime \
                   extract fleet grpc app integration prelude",
     },
     Order {

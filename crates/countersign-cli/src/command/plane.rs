@@ -1,6 +1,7 @@
 //! `countersign plane`: collects the reports of many services.
 
 use std::net::SocketAddr;
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -15,6 +16,9 @@ use crate::exit::{EXIT_CODES, Exit, Failure, Outcome};
 use crate::plane::{Access, Store, refusal, router};
 use crate::server::{Limits, serve_guarded, shutdown_signal};
 use crate::{log, output, runtime};
+
+/// The most open connections. Reporters keep theirs open for a while, and after a publication all of them report within seconds.
+const MAX_CONNECTIONS: usize = 4096;
 
 /// Collect the reports of many services, and show them on a page.
 ///
@@ -66,8 +70,9 @@ impl Arguments {
                 true => output::json(&json!({ "address": address }))?,
                 false => output::line(&format!("takes reports at http://{address}  (stop with Ctrl-C)"))?,
             }
+            let limits = Limits::new(MAX_REPORT_BYTES).with(NonZero::new(MAX_CONNECTIONS), None, None);
             let guard = move |request: &_| if is_open { refusal(request) } else { None };
-            serve_guarded(listener, guard, router, Limits::new(MAX_REPORT_BYTES), end).await;
+            serve_guarded(listener, guard, router, limits, end).await;
             Ok(Exit::Done)
         })
     }

@@ -244,6 +244,54 @@ async fn s14_06_an_instance_that_lags_or_refuses_is_named_until_it_agrees() {
     assert_eq!(status(&[]).code, 0, "the same keys, others than before");
 }
 
+/// Each fleet has its own policy, so that only instances of one are compared.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s14_06_fleets_are_compared_within_themselves_and_filtered_by_name() {
+    let fleet =
+        Fleet { signer: Signer::generate(Algorithm::ES256).expect("a key"), issuer: TestIssuer::with_system_clock() };
+    let ((_first, new), (_second, old)) = (fleet.instance(2).await, fleet.instance(1).await);
+    let report = |service: &str, instance: &str, policy: &BundledPolicy, of: &str| {
+        let report = FleetMember::new(service, policy).instance(instance).report_with_policy().to_json();
+        file("report", &report.replace("shop-test", of))
+    };
+    let reports = [
+        report("orders", "1", &new, "shop-test"),
+        report("stock", "2", &new, "shop-test"),
+        report("billing", "3", &old, "till-test"),
+    ];
+    let run = |action: &str, more: &[&str]| {
+        let mut arguments = vec!["fleet", action, "--json"];
+        arguments.extend(reports.iter().flat_map(|report| ["--report", report.path()]));
+        arguments.extend_from_slice(more);
+        countersign(&arguments, "")
+    };
+    let all = run("diff", &[]);
+    assert_form("fleet_diff", &all.json());
+    assert_eq!((all.code, &all.json()["equal"]), (0, &Value::from(true)), "{}", all.stdout);
+    let given = file("bundle", &fleet.sign(2));
+    assert_eq!(run("diff", &["--bundle", given.path()]).code, 0, "the other fleet is none of the bundle's");
+    let other = file("bundle", &fleet.sign(1));
+    let differing = run("diff", &["--bundle", other.path()]);
+    assert_eq!((differing.code, names(&differing.json()["differences"], "leeway")), (1, vec!["orders", "stock"]));
+    let of_stock = run("diff", &["--bundle", other.path(), "--only-service", "stock"]);
+    assert_eq!((of_stock.code, names(&of_stock.json()["differences"], "leeway")), (1, vec!["stock"]));
+
+    let groups = |more: &[&str]| {
+        let found = run("status", more);
+        let groups = found.json()["groups"].as_array().expect("a list").clone();
+        let names: Vec<String> = groups.iter().map(|group| group["name"].as_str().expect("text").to_owned()).collect();
+        (found.code, names, found.json()["instances"].as_array().map_or(0, Vec::len))
+    };
+    assert_eq!(groups(&[]), (0, vec!["shop-test".to_owned(), "till-test".to_owned()], 3));
+    assert_eq!(groups(&["--only-fleet", "till-test"]), (0, vec!["till-test".to_owned()], 1));
+    let both = ["--only-fleet", "shop-test", "--only-service", "stock", "--only-service", "billing"];
+    assert_eq!(groups(&both), (0, vec!["shop-test".to_owned()], 1));
+    // Nothing of that name is no agreement.
+    assert_eq!(groups(&["--only-fleet", "nowhere"]), (3, Vec::new(), 0));
+    let nothing = run("diff", &["--only-fleet", "nowhere"]);
+    assert_eq!((nothing.code, &nothing.json()["equal"]), (3, &Value::from(false)));
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s14_06_services_are_asked_at_their_routes_with_a_token() {
     let issuer = TestIssuer::with_system_clock();

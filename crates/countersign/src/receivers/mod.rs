@@ -7,12 +7,19 @@
 //!
 //! - [`LogoutReceiver`]: OpenID Connect Back-Channel Logout 1.0.
 //! - [`SignalReceiver`]: the OpenID Shared Signals Framework 1.0, by push (RFC 8935), with the events of CAEP.
+//! - `SignalPoller` (feature `outbound`): the same events by polling (RFC 8936).
 
 mod logout;
+#[cfg(feature = "outbound")]
+mod poll;
+#[cfg(feature = "outbound")]
+mod poller;
 mod receiver;
 mod seen;
 mod signal;
 mod signals;
 
 pub use logout::LogoutReceiver;
+#[cfg(feature = "outbound")]
+pub use poller::{SignalPoller, SignalPollerBuilder};
 pub use signals::SignalReceiver;

@@ -31,6 +31,9 @@ const SINK_TIME: Duration = Duration::from_secs(5);
 /// The longest time for which a token is remembered, whatever its expiry.
 const LONGEST_MEMORY: Duration = Duration::from_secs(86_400);
 
+/// The detail of a token that was received before.
+const REPEATED: &str = "jti was received before";
+
 /// The settings and the state of a receiver.
 #[derive(Clone)]
 pub(super) struct Receiver {
@@ -50,6 +53,14 @@ pub(super) enum NotTaken {
     Refused(Kind, Cow<'static, str>),
     /// Keys or the sink cannot be had: 503.
     Unavailable(String),
+}
+
+impl NotTaken {
+    /// Returns whether the token was received before, and everything it says was handed over.
+    #[cfg(feature = "outbound")]
+    pub(super) fn is_repeated(&self) -> bool {
+        matches!(self, NotTaken::Refused(_, detail) if detail == REPEATED)
+    }
 }
 
 impl Receiver {
@@ -117,7 +128,7 @@ impl Receiver {
         // Tokens are accepted for the leeway past their expiry, which is at most five minutes.
         let until = expires_at.map_or(longest, |at| at.saturating_add(Duration::from_secs(300)).min(longest));
         let received = self.seen.begin(issuer, token_id, until, now).map_err(|problem| match problem {
-            NotNew::Repeated => invalid("jti was received before"),
+            NotNew::Repeated => invalid(REPEATED),
             NotNew::Full => NotTaken::Unavailable("too many tokens of this issuer".to_owned()),
         })?;
         for notice in notices {

@@ -13,7 +13,7 @@ use countersign_core::verify::Verifier;
 use http::{Response, StatusCode};
 use serde_json::json;
 
-use super::receiver::{NotTaken, Receiver, response};
+use super::receiver::{NotTaken, Receiver, invalid, response};
 use super::signal::notices;
 
 /// The type of the request's body.
@@ -28,6 +28,8 @@ const EVENT_TOKEN: &str = "application/secevent+jwt";
 /// The token is checked with the keys of an issuer that the verifier trusts: `typ` is `secevent+jwt`, `aud` has the stream's
 /// audience, `iat`, `jti`, `events`, and no `exp`. A `jti` counts once. Then the response is 202; it is 400 with `err` if the token
 /// is refused, and 503 if keys or the sink cannot be had, so that the transmitter tries again.
+///
+/// If the transmitter cannot reach this service, `SignalPoller` (feature `outbound`) fetches its events.
 ///
 /// ```
 /// use std::{sync::Arc, time::Duration};
@@ -44,7 +46,7 @@ const EVENT_TOKEN: &str = "application/secevent+jwt";
 /// ```
 #[derive(Clone, Debug)]
 pub struct SignalReceiver {
-    receiver: Receiver,
+    pub(super) receiver: Receiver,
 }
 
 impl SignalReceiver {
@@ -86,16 +88,24 @@ impl SignalReceiver {
 
     async fn receive(&self, request: Request) -> Result<(), NotTaken> {
         let token = self.receiver.read(request, EVENT_TOKEN).await?;
+        self.take(token.trim(), None).await
+    }
+
+    /// Takes a token, whose `jti` must be `token_id` if its transmitter names one beside it.
+    pub(super) async fn take(&self, token: &str, token_id: Option<&str>) -> Result<(), NotTaken> {
         let Receiver { verifier, audience, max_lifetime, .. } = &self.receiver;
-        let check = |outcome: Option<&_>| check_signal_token(verifier, audience, token.trim(), outcome);
+        let check = |outcome: Option<&_>| check_signal_token(verifier, audience, token, outcome);
         let signal = self.receiver.checked(check).await?;
+        if token_id.is_some_and(|named| named != &*signal.token_id) {
+            return Err(invalid("jti is not the name under which the token was sent"));
+        }
         let notices = notices(&signal, *max_lifetime)?;
         self.receiver.hand_over(&signal.issuer, &signal.token_id, None, notices).await
     }
 }
 
 /// The error code of RFC 8935 §2.4.
-fn err_of(kind: Kind) -> &'static str {
+pub(super) fn err_of(kind: Kind) -> &'static str {
     match kind {
         Kind::UnknownIssuer => "invalid_issuer",
         Kind::WrongAudience => "invalid_audience",

@@ -160,6 +160,8 @@ pub(crate) use policy::{bundle_not_pulled, bundle_refused, bundle_replaced, bund
 pub(crate) use policy::{policy_refused, policy_replaced, policy_usable, shadow_refused};
 #[cfg(feature = "axum")]
 pub(crate) use receivers::{security_event_not_taken, security_event_refused, security_event_taken};
+#[cfg(all(feature = "axum", feature = "outbound"))]
+pub(crate) use receivers::{signals_not_polled, signals_polled};
 pub(crate) use requests::{
     ADD_THE_LAYER, authenticated, bad_credential, denied, denied_in_shadow, faulty_requirement, missing_layer,
     no_such_parameter, no_transaction, other_scheme, refused, refused_proof, refused_transaction, repeated_parameter,

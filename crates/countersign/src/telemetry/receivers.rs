@@ -31,3 +31,13 @@ pub(crate) fn security_event_not_taken(receiver: &'static str, detail: &str, sam
         );
     }
 }
+
+#[cfg(feature = "outbound")]
+pub(crate) fn signals_not_polled(url: &str, problem: &str) {
+    tracing::warn!(target: "countersign::receivers", url, problem, "security events not polled; they are asked for again");
+}
+
+#[cfg(feature = "outbound")]
+pub(crate) fn signals_polled(url: &str) {
+    tracing::info!(target: "countersign::receivers", url, "security events polled again");
+}

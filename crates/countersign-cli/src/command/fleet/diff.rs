@@ -3,20 +3,23 @@
 use std::collections::BTreeMap;
 
 use clap::Args;
+use countersign::fleet::FleetReport;
 use countersign::policy::{CanonicalPolicy, PolicyDifference};
 use serde_json::{Value, json};
 
 use super::sources::{Expected, Found, Sources, print_unreachable};
 use crate::exit::{Exit, Failure, Outcome};
 use crate::output::{self, Tone, toned};
+use crate::plane::Instance;
 
 /// The most instances of a policy that are named.
 const MAX_NAMED: usize = 8;
 
 /// Show which fields of the policies differ.
 ///
-/// The policies are compared with that of --bundle, or else with the one that most instances have. They need not come in bundles. The
-/// fields are those of which the fingerprint is a digest. Exit code 3 if a policy is missing and all others are equal.
+/// The policies are compared with that of --bundle, or else with the one that most instances have, those of bundles within each
+/// fleet. They need not come in bundles. Instances of other fleets than that of --bundle are left out. The fields are those of which
+/// the fingerprint is a digest. Exit code 3 if a policy is missing and all others are equal, or if there are no reports.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -40,35 +43,31 @@ impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let expected = self.sources.expected()?;
         let Found { instances, unreachable } = self.sources.read(true)?;
-        let mut missing = Vec::new();
-        let mut held: BTreeMap<String, Held> = BTreeMap::new();
-        for instance in instances {
-            let report = instance.report;
-            let name = (report.service, report.instance);
-            match report.policy {
-                None => missing.push(name),
-                Some(policy) => {
-                    // By its content: who reports may state any fingerprint.
-                    let content = serde_json::to_string(&policy).unwrap_or_default();
-                    held.entry(content).or_insert_with(|| Held { policy, by: Vec::new() }).by.push(name);
-                }
-            }
+        // Names of fleets count with the issuer whose client reported.
+        let mut fleets: BTreeMap<Option<(Option<String>, String)>, Vec<FleetReport>> = BTreeMap::new();
+        for Instance { issuer, report, .. } in instances {
+            let fleet = report.bundle.as_ref().map(|bundle| (issuer, bundle.fleet.clone()));
+            fleets.entry(fleet).or_default().push(report);
         }
-        let mut held: Vec<Held> = held.into_values().collect();
-        held.sort_by_key(|held| std::cmp::Reverse(held.by.len()));
-        let compared = match &expected {
-            Some(_) => "the given policy".to_owned(),
-            None => format!("the policy of {}", held.first().map(named).unwrap_or_default()),
-        };
-        let reference = expected.map(|Expected { policy, .. }| policy);
-        let reference = reference.or_else(|| held.first().map(|held| held.policy.clone())).unwrap_or_default();
-        let differing: Vec<(Held, Vec<PolicyDifference>)> = held
-            .into_iter()
-            .map(|held| (self.differences(&reference, &held), held))
-            .map(|(found, held)| (held, found))
-            .collect();
-        let differing: Vec<_> = differing.into_iter().filter(|(_, found)| !found.is_empty()).collect();
-        let exit = match (differing.is_empty(), missing.is_empty() && unreachable.is_empty()) {
+        if let Some(given) = expected.as_ref().and_then(|expected| expected.reference.fleet.as_ref()) {
+            fleets.retain(|fleet, _| fleet.as_ref().is_none_or(|(_, fleet)| fleet == given));
+        }
+        let has_reports = !fleets.is_empty();
+        let given = expected.map(|Expected { policy, .. }| policy);
+        let (mut missing, mut differing, mut compared) = (Vec::new(), Vec::new(), Vec::new());
+        for reports in fleets.into_values() {
+            let held = held(reports, &mut missing);
+            if let (None, Some(first)) = (&given, held.first()) {
+                compared.push(format!("the policy of {}", named(first)));
+            }
+            let Some(reference) = given.clone().or_else(|| held.first().map(|held| held.policy.clone())) else {
+                continue; // all of them are missing
+            };
+            let found = held.into_iter().map(|held| (self.differences(&reference, &held), held));
+            differing.extend(found.filter(|(found, _)| !found.is_empty()).map(|(found, held)| (held, found)));
+        }
+        let compared = given.map_or_else(|| compared.join("; "), |_| "the given policy".to_owned());
+        let exit = match (differing.is_empty(), has_reports && missing.is_empty() && unreachable.is_empty()) {
             (false, _) => Exit::Rejected,
             (true, true) => Exit::Done,
             (true, false) => Exit::Undecided,
@@ -93,7 +92,10 @@ impl Arguments {
             }))?;
             return Ok(exit);
         }
-        print(&differing, &compared)?;
+        match has_reports {
+            true => print(&differing, &compared)?,
+            false => output::line("no reports")?,
+        }
         for (service, instance) in &missing {
             let name = format!("{} {}", output::word(service), output::word(instance));
             let line = format!("{name}: its policy is missing; ask its route with ?policy, or a plane");
@@ -107,6 +109,25 @@ impl Arguments {
         let found = reference.differences(&held.policy).into_iter();
         found.filter(|one| !self.except.contains(&one.field)).collect()
     }
+}
+
+/// The policies of these reports, that of most first. Those without one are added to `missing`.
+fn held(reports: Vec<FleetReport>, missing: &mut Vec<(String, String)>) -> Vec<Held> {
+    let mut held: BTreeMap<String, Held> = BTreeMap::new();
+    for report in reports {
+        let name = (report.service, report.instance);
+        match report.policy {
+            None => missing.push(name),
+            Some(policy) => {
+                // By its content: who reports may state any fingerprint.
+                let content = serde_json::to_string(&policy).unwrap_or_default();
+                held.entry(content).or_insert_with(|| Held { policy, by: Vec::new() }).by.push(name);
+            }
+        }
+    }
+    let mut held: Vec<Held> = held.into_values().collect();
+    held.sort_by_key(|held| std::cmp::Reverse(held.by.len()));
+    held
 }
 
 fn print(differing: &[(Held, Vec<PolicyDifference>)], compared: &str) -> Result<(), Failure> {

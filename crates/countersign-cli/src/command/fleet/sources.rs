@@ -43,6 +43,12 @@ pub(super) struct Sources {
     /// Compare with this bundle, or with this policy in TOML or JSON. NOT VERIFIED
     #[arg(long, value_name = "FILE")]
     bundle: Option<String>,
+    /// Only the instances whose bundle is of this fleet; may be repeated
+    #[arg(long, value_name = "FLEET")]
+    only_fleet: Vec<String>,
+    /// Only the instances of this service; may be repeated
+    #[arg(long, value_name = "SERVICE")]
+    only_service: Vec<String>,
     #[command(flatten)]
     connection: ConnectionOptions,
 }
@@ -78,8 +84,20 @@ struct PlaneAnswer {
 }
 
 impl Sources {
-    /// Reads the reports; with the rules in force if `has_policies`.
+    /// Reads the reports that are asked for; with the rules in force if `has_policies`.
     pub(super) fn read(&self, has_policies: bool) -> Result<Found, Failure> {
+        let mut found = self.read_all(has_policies)?;
+        found.instances.retain(|instance| self.is_asked_for(&instance.report));
+        Ok(found)
+    }
+
+    fn is_asked_for(&self, report: &FleetReport) -> bool {
+        let fleet = report.bundle.as_ref().map(|bundle| &bundle.fleet);
+        (self.only_fleet.is_empty() || fleet.is_some_and(|fleet| self.only_fleet.contains(fleet)))
+            && (self.only_service.is_empty() || self.only_service.contains(&report.service))
+    }
+
+    fn read_all(&self, has_policies: bool) -> Result<Found, Failure> {
         let mut found = Found { instances: Vec::new(), unreachable: Vec::new() };
         for path in &self.report {
             let named = |problem: String| Failure::usage(format!("{path}: {problem}"));

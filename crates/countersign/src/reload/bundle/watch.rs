@@ -112,9 +112,17 @@ impl Watch {
     /// Pulls the shadow policy, which changes no result. One whose revision is in force, or an older one, is not compared.
     pub(super) async fn pull_shadow(&self, is_replaced: bool) {
         let Some((shadow, source)) = &self.shadow else { return };
-        let read = match source.pull().await {
-            Ok(pulled) => Ok(Some(pulled.text)),
-            Err(failure) if failure.is_missing() => Ok(None),
+        let (mut validator, known) = shadow.known().unzip();
+        let read = match source.pull_unless(validator.as_deref()).await {
+            Ok(None) => Ok(known),
+            Ok(Some(pulled)) => {
+                validator = pulled.validator;
+                Ok(Some(pulled.text))
+            }
+            Err(failure) if failure.is_missing() => {
+                validator = None;
+                Ok(None)
+            }
             Err(failure) => Err(failure.as_config_error()),
         };
         let (now, in_force) = (self.clock.now(), self.state().current.bundle.revision());
@@ -123,6 +131,7 @@ impl Watch {
             let next = bundle.revision() > in_force;
             Ok(next.then(|| (Policy::clone(bundle.policy()), Some(bundle.revision()))))
         });
+        shadow.set_validator(validator);
         if is_other {
             self.policy.fetch_shadow_keys().await;
         }

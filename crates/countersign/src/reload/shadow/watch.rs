@@ -26,6 +26,9 @@ pub(in crate::reload) struct ShadowWatch {
 struct State {
     /// The document that was read last.
     text: Option<String>,
+    /// The source recognizes it by this at the next pull.
+    #[cfg(feature = "bundle")]
+    validator: Option<Vec<u8>>,
     revision: Option<u64>,
     error: Option<ConfigError>,
     /// True if the policy of `text` is compared.
@@ -75,6 +78,19 @@ impl ShadowWatch {
         }
     }
 
+    /// The document that was read last, and its validator.
+    #[cfg(feature = "bundle")]
+    pub(in crate::reload) fn known(&self) -> Option<(Vec<u8>, String)> {
+        let state = self.state();
+        state.validator.clone().zip(state.text.clone())
+    }
+
+    /// Stores the validator of the document that was taken last.
+    #[cfg(feature = "bundle")]
+    pub(in crate::reload) fn set_validator(&self, validator: Option<Vec<u8>>) {
+        self.state().validator = validator;
+    }
+
     /// Takes a document, or `None` if there is none. `parse` is called with another document than the last, and with the same one
     /// if `is_replaced`: another policy is in force. Returns whether another policy is compared.
     pub(in crate::reload) fn take(
@@ -110,7 +126,7 @@ impl ShadowWatch {
                 if !is_compared {
                     in_force.end_shadow();
                 }
-                *self.state() = State { text: Some(text), revision, error: None, is_compared };
+                *self.state() = State { text: Some(text), revision, is_compared, ..State::default() };
                 is_compared
             }
             Err(error) => {
