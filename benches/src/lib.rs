@@ -7,6 +7,7 @@ pub mod bound;
 pub mod edge;
 #[cfg(feature = "peers")]
 pub mod huskarl;
+pub mod jsonwebtoken;
 pub mod mcp;
 pub mod measure;
 pub mod refused;
