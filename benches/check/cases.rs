@@ -22,6 +22,7 @@ use countersign::pseudonym::Pseudonyms;
 use countersign::secret::Secret;
 use countersign_benches::bound::Bound;
 use countersign_benches::edge;
+use countersign_benches::jsonwebtoken::Jsonwebtoken;
 use countersign_benches::mcp;
 use countersign_benches::refused::{self, Refused};
 use countersign_benches::revoked;
@@ -76,11 +77,33 @@ pub(crate) fn all() -> Vec<Case> {
         .collect()
 }
 
+/// The algorithms of new tokens.
+const NEW_TOKENS: [Algorithm; 5] =
+    [Algorithm::RS256, Algorithm::PS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
+
+fn untyped_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}")
+}
+
+fn typed_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}, 17 typed claims")
+}
+
+fn peer_name(algorithm: Algorithm) -> String {
+    format!("new token, {algorithm}, jsonwebtoken 12")
+}
+
+/// Pairs of cases of which the first is stated as a share of the second.
+pub(crate) fn shares() -> Vec<(String, String)> {
+    let names = |algorithm| [untyped_name(algorithm), typed_name(algorithm)].map(|name| (name, peer_name(algorithm)));
+    NEW_TOKENS.into_iter().flat_map(names).collect()
+}
+
 fn new_tokens() -> Vec<Case> {
     let case = |algorithm: Algorithm, is_typed: bool| {
         let signer = sample::signer(algorithm);
         let (verifier, token) = (sample::verifier(&signer, 0), sample::token(&signer, ISSUER, 1));
-        let name = format!("new token, {algorithm}{}", if is_typed { ", 17 typed claims" } else { "" });
+        let name = if is_typed { typed_name(algorithm) } else { untyped_name(algorithm) };
         Case::new(&name, move || {
             let verified = sample::verified(&verifier, black_box(&token));
             if is_typed {
@@ -89,8 +112,14 @@ fn new_tokens() -> Vec<Case> {
             drop(black_box(verified));
         })
     };
-    let algorithms = [Algorithm::RS256, Algorithm::ES256, Algorithm::EdDSA, Algorithm::HS256];
-    algorithms.into_iter().map(|algorithm| case(algorithm, false)).chain([case(Algorithm::HS256, true)]).collect()
+    // What the peer does for the same token outside aws-lc, typed claims included.
+    let peer = |algorithm: Algorithm| {
+        let signer = sample::signer(algorithm);
+        let (peer, token) = (Jsonwebtoken::of(&signer).expect("a key"), sample::token(&signer, ISSUER, 1));
+        Case::new(&peer_name(algorithm), move || drop(black_box(peer.decode(black_box(&token)))))
+    };
+    let both = |algorithm| [case(algorithm, false), case(algorithm, true)];
+    NEW_TOKENS.into_iter().flat_map(both).chain(NEW_TOKENS.into_iter().map(peer)).collect()
 }
 
 fn hits() -> Vec<Case> {

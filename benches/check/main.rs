@@ -46,10 +46,22 @@ fn main() -> ExitCode {
 /// Whether no count is worse than the baseline.
 fn check() -> Result<bool, String> {
     let baseline = Baseline::read()?;
-    let verdict = baseline.compare(&count(false)?);
+    let counts = count(false)?;
+    let verdict = baseline.compare(&counts);
     println!("{}", verdict.table);
+    print_shares(&counts);
     report(&baseline, &verdict);
     Ok(verdict.worse.is_empty())
+}
+
+/// Prints what our part of a new token costs as a share of the peer's, in instructions outside aws-lc.
+fn print_shares(counts: &[(String, Counts)]) {
+    let of = |name: &str| counts.iter().find(|(case, _)| case == name).and_then(|(_, counts)| counts.instructions);
+    for (ours, peer) in cases::shares() {
+        if let Some((own, others)) = of(&ours).zip(of(&peer)) {
+            println!("{ours}: {:.1} % of the instructions of jsonwebtoken 12", 100.0 * own / others);
+        }
+    }
 }
 
 fn report(baseline: &Baseline, verdict: &Verdict) {
