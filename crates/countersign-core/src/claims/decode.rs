@@ -1,7 +1,7 @@
 //! Claims decoded into a type by the reader that verification uses, so that both read a text alike.
 //!
-//! For a short text with many members it takes about half of `serde_json`'s time. Numbers other than plain integers, enums, bytes
-//! and raw JSON go to `serde_json`. So does the whole text if anything is wrong with it: its errors tell more.
+//! Numbers other than plain integers, enums, bytes and raw JSON go to `serde_json`. So does the whole text if anything is wrong with
+//! it: its errors tell more.
 
 use serde::de::{DeserializeOwned, DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde::forward_to_deserialize_any;
@@ -40,7 +40,8 @@ struct Decoder<'de> {
     reader: Reader<'de>,
     /// The levels of nesting that are left.
     depth: usize,
-    /// True once an error was made here. A type may ignore the error of a part, which `serde_json` would perhaps not have made.
+    /// True once an error was made here, or within a list or object. A type may ignore the error of a part, which `serde_json`
+    /// would perhaps not have made.
     gave_up: bool,
 }
 
@@ -97,16 +98,14 @@ impl<'de> Decoder<'de> {
 
     fn visit_map<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         self.enter(b'{')?;
-        let value = visitor.visit_map(Parts { decoder: self, end: b'}', is_first: true })?;
-        self.leave(b'}')?;
-        Ok(value)
+        let value = visitor.visit_map(Parts { decoder: self, end: b'}', is_first: true });
+        self.leave(b'}', value)
     }
 
     fn visit_seq<V: Visitor<'de>>(&mut self, visitor: V) -> Result<V::Value, Error> {
         self.enter(b'[')?;
-        let value = visitor.visit_seq(Parts { decoder: self, end: b']', is_first: true })?;
-        self.leave(b']')?;
-        Ok(value)
+        let value = visitor.visit_seq(Parts { decoder: self, end: b']', is_first: true });
+        self.leave(b']', value)
     }
 
     #[inline]
@@ -117,9 +116,17 @@ impl<'de> Decoder<'de> {
     }
 
     #[inline]
-    fn leave(&mut self, sign: u8) -> Result<(), Error> {
+    fn leave<T>(&mut self, sign: u8, value: Result<T, Error>) -> Result<T, Error> {
         self.depth += 1;
-        self.expect(sign)
+        let value = self.unless_ignored(value)?;
+        self.expect(sign).map(|()| value)
+    }
+
+    /// Notes an error within a value: whoever ignores it goes on elsewhere than with `serde_json`.
+    #[inline]
+    fn unless_ignored<T>(&mut self, value: Result<T, Error>) -> Result<T, Error> {
+        self.gave_up |= value.is_err();
+        value
     }
 }
 
@@ -141,9 +148,8 @@ macro_rules! by_serde_json {
     ($($method:ident($($name:ident: $type:ty),*))*) => {$(
         fn $method<V: Visitor<'de>>(self, $($name: $type,)* visitor: V) -> Result<V::Value, Error> {
             let mut inner = serde_json::Deserializer::from_str(self.value()?);
-            let value = inner.$method($($name,)* visitor)?;
-            inner.end()?;
-            Ok(value)
+            let value = inner.$method($($name,)* visitor).and_then(|value| inner.end().map(|()| value));
+            self.unless_ignored(value)
         }
     )*};
 }
@@ -218,7 +224,8 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         if !name.starts_with("$serde_json::private::") {
             return visitor.visit_newtype_struct(self);
         }
-        serde_json::Deserializer::from_str(self.value()?).deserialize_newtype_struct(name, visitor)
+        let value = serde_json::Deserializer::from_str(self.value()?).deserialize_newtype_struct(name, visitor);
+        self.unless_ignored(value)
     }
 
     fn deserialize_seq<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value, Error> {

@@ -193,6 +193,43 @@ fn a_type_that_ignores_an_error_made_here_is_read_by_serde_json() {
     is_alike::<Lenient<String>>(r#"{"7":1,"x":2}"#);
 }
 
+/// Text, or nothing instead of any other value.
+#[derive(Debug, PartialEq)]
+struct TextOrNothing(Option<String>);
+
+impl<'de> Deserialize<'de> for TextOrNothing {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Text;
+
+        impl Visitor<'_> for Text {
+            type Value = String;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<String, E> {
+                Ok(text.to_owned())
+            }
+        }
+        Ok(TextOrNothing(deserializer.deserialize_any(Text).ok()))
+    }
+}
+
+#[test]
+fn a_part_that_is_left_in_the_middle_does_not_move_members_elsewhere() {
+    for json in [
+        r#"{"a":{"b":{}},"c":{"d":"e"}}"#,
+        r#"{"a":{"b":{},"x":"y"},"c":{"d":"e"}}"#,
+        r#"{"a":{"b":[],"x":"y"}}"#,
+        r#"{"a":{"b":7,"x":null,"y":true,"z":-1.5}}"#,
+        r#"{"a":{"b":[1],"x":"y"}}"#,
+    ] {
+        is_alike::<BTreeMap<String, BTreeMap<String, TextOrNothing>>>(json);
+        is_alike::<BTreeMap<String, TextOrNothing>>(json);
+    }
+}
+
 /// Values with any strings and numbers, some levels deep.
 fn values() -> impl Strategy<Value = Value> {
     let leaf = prop_oneof![
