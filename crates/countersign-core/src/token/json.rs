@@ -355,7 +355,7 @@ fn eight_digits(digits: &[u8; 8]) -> Option<u64> {
         return None;
     }
     // Each step joins neighbours: digits, then pairs, then fours. The first of them is in the lowest byte.
-    let digits = word & EACH * 0x0f;
+    let digits = word & (EACH * 0x0f);
     let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
     let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
     Some((fours & 0xffff) * 10_000 + (fours >> 32))
