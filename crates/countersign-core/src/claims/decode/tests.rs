@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::*;
 
-/// What is decoded here is what `serde_json` decodes; what it refuses is refused.
+/// The result here is the same as with `serde_json`, for good texts and for bad ones.
 fn is_alike<C: DeserializeOwned + PartialEq + fmt::Debug>(json: &str) {
     let by_serde_json = serde_json::from_str::<C>(json).ok();
     if let Some(decoded) = decode_plain::<C>(json) {
