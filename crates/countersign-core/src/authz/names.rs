@@ -93,13 +93,12 @@ impl Names {
     pub(crate) fn insert_lists<'l>(&mut self, lists: impl IntoIterator<Item = &'l str>) {
         let mut all: Unsorted<'_> = self.iter().collect();
         for list in lists {
-            let mut start = 0;
-            for (end, _) in list.bytes().chain([b' ']).enumerate().filter(|(_, byte)| *byte == b' ') {
-                if end > start {
-                    all.add(&list[start..end]);
-                }
-                start = end + 1;
+            let mut rest = list;
+            while let Some(space) = rest.bytes().position(|byte| byte == b' ') {
+                all.add(&rest[..space]);
+                rest = &rest[space + 1..];
             }
+            all.add(rest);
         }
         *self = all.sorted();
     }

@@ -1,6 +1,7 @@
 //! The claims of a verified token.
 
 mod budget;
+mod decode;
 mod error;
 mod field;
 mod principal;

@@ -28,7 +28,7 @@ pub(crate) fn decode_into<'b>(text: &str, buffer: &'b mut [u8]) -> Option<&'b [u
 pub(crate) fn decode_over(text: &str, buffer: &mut Vec<u8>) -> bool {
     let text = text.as_bytes();
     let Ok(length) = URL_SAFE_NO_PAD.decoded_length(text) else { return false };
-    buffer.clear();
+    // What an earlier text left needs no zeros before it is overwritten.
     buffer.resize(length, 0);
     URL_SAFE_NO_PAD.decode(text, Out::from_slice(buffer)).is_ok()
 }

@@ -67,7 +67,32 @@ impl<'j> Reader<'j> {
         range.of(self.json, &self.unescaped)
     }
 
-    /// The position, for [`is_null_since`](Self::is_null_since).
+    /// The bytes of a range: for comparisons, which need not look for the borders of characters.
+    #[inline]
+    pub(crate) fn bytes(&self, range: Text) -> &[u8] {
+        #[cfg(test)]
+        tests::TEXTS_READ.set(tests::TEXTS_READ.get() + 1);
+        range.bytes_of(self.json, &self.unescaped)
+    }
+
+    /// The text of a range within the JSON; `None` for a string that had escapes.
+    #[inline]
+    pub(crate) fn plain(&self, range: Text) -> Option<&'j str> {
+        range.within(self.json)
+    }
+
+    /// The text of a value that was skipped.
+    #[inline]
+    pub(crate) fn written(&self, value: Text) -> &'j str {
+        value.within(self.json).unwrap_or_default()
+    }
+
+    /// The text since an earlier position.
+    pub(crate) fn since(&self, position: usize) -> &'j str {
+        self.json.get(position..self.at).unwrap_or_default()
+    }
+
+    /// The position, for [`is_null_since`](Self::is_null_since) and [`since`](Self::since).
     #[inline]
     pub(crate) fn position(&self) -> usize {
         self.at
@@ -75,7 +100,7 @@ impl<'j> Reader<'j> {
 
     /// Returns whether the text since an earlier position is `null`.
     pub(crate) fn is_null_since(&self, position: usize) -> bool {
-        self.json.get(position..self.at).is_some_and(|text| text.trim_ascii() == "null")
+        self.since(position).trim_ascii() == "null"
     }
 
     /// The first byte of the next value, name or sign.
@@ -109,7 +134,7 @@ impl<'j> Reader<'j> {
     }
 
     #[inline]
-    fn expect(&mut self, sign: u8) -> Result<(), NotJson> {
+    pub(crate) fn expect(&mut self, sign: u8) -> Result<(), NotJson> {
         if self.takes(sign) { Ok(()) } else { Err(NotJson) }
     }
 
@@ -127,7 +152,7 @@ impl<'j> Reader<'j> {
         let mut names = Names::default();
         self.object(|reader, name| {
             names.add(name, reader)?;
-            reader.has_disclosures |= matches!(reader.text(name).as_bytes(), b"_sd" | b"...");
+            reader.has_disclosures |= matches!(reader.bytes(name), b"_sd" | b"...");
             member(reader, name)
         })?;
         names.finish(self)
@@ -209,7 +234,8 @@ impl<'j> Reader<'j> {
     pub(crate) fn number(&mut self) -> Result<Number, NotJson> {
         self.peek();
         let rest = self.rest();
-        let (mut whole, mut length) = (0_u64, 0);
+        // Times have ten digits: eight at once, then the others.
+        let (mut whole, mut length) = rest.first_chunk().and_then(eight_digits).map_or((0_u64, 0), |eight| (eight, 8));
         while let Some(digit) = rest.get(length).map(|byte| byte.wrapping_sub(b'0')).filter(|digit| *digit < 10) {
             if length == MOST_DIGITS {
                 return self.other_number();
@@ -315,12 +341,31 @@ fn is_part_of_number(byte: &u8) -> bool {
     matches!(byte, b'0'..=b'9' | b'.' | b'e' | b'E' | b'+' | b'-')
 }
 
+/// Times a byte: that byte eight times.
+const EACH: u64 = u64::MAX / 255;
+
+/// The number that eight digits stand for; `None` if a byte is no digit.
+#[inline]
+fn eight_digits(digits: &[u8; 8]) -> Option<u64> {
+    let word = u64::from_le_bytes(*digits);
+    let high_halves = EACH * 0xf0;
+    // Digits are 0x30 to 0x39: their high half is 3, also after 6 is added. The bytes are so small that no sum has a carry.
+    let is_three = |word: u64| word & high_halves == EACH * 0x30;
+    if !is_three(word) || !is_three(word + EACH * 6) {
+        return None;
+    }
+    // Each step joins neighbours: digits, then pairs, then fours. The first of them is in the lowest byte.
+    let digits = word & (EACH * 0x0f);
+    let pairs = (digits * 10 + (digits >> 8)) & 0x00ff_00ff_00ff_00ff;
+    let fours = (pairs * 100 + (pairs >> 16)) & 0x0000_ffff_0000_ffff;
+    Some((fours & 0xffff) * 10_000 + (fours >> 32))
+}
+
 /// The first quote, backslash or control character, and the number of bytes before it.
 #[inline]
 fn end_of_plain(bytes: &[u8]) -> Option<(usize, u8)> {
-    const EACH: u64 = u64::MAX / 255; // times a byte: that byte eight times
-    let (chunks, rest) = bytes.as_chunks();
-    for (index, chunk) in chunks.iter().enumerate() {
+    let mut rest = bytes;
+    while let Some((chunk, after)) = rest.split_first_chunk() {
         let word = u64::from_le_bytes(*chunk);
         // Sets the highest bit of bytes below `limit`; exact up to the first such byte, which is the one needed.
         let below = |word: u64, limit: u64| word.wrapping_sub(EACH * limit) & !word;
@@ -329,8 +374,9 @@ fn end_of_plain(bytes: &[u8]) -> Option<(usize, u8)> {
         let found = (quote_or_control | backslash) & (EACH << 7);
         if found != 0 {
             let at = found.trailing_zeros() as usize / 8;
-            return Some((index * chunk.len() + at, chunk[at]));
+            return Some((bytes.len() - rest.len() + at, chunk[at]));
         }
+        rest = after;
     }
     let end = rest.iter().position(|byte| matches!(byte, b'"' | b'\\' | 0..b' '))?;
     Some((bytes.len() - rest.len() + end, rest[end]))
@@ -343,10 +389,12 @@ pub(crate) struct Names(SmallVec<[Text; FEW_NAMES]>);
 impl Names {
     /// Adds a name, which must be new. Beyond the first few, [`finish`](Self::finish) finds duplicates.
     pub(crate) fn add(&mut self, name: Text, reader: &Reader<'_>) -> Result<(), NotJson> {
-        let text = reader.text(name);
-        let is_same = |known: &Text| known.len() == text.len() && reader.text(*known) == text;
+        let text = reader.bytes(name);
+        let is_same = |known: &Text| known.len() == text.len() && reader.bytes(*known) == text;
         refuse_duplicate(self.0.len() >= FEW_NAMES || !self.0.iter().any(is_same))?;
-        refuse_private(text)?;
+        if text.first() == Some(&b'$') {
+            refuse_private(reader.text(name))?;
+        }
         self.0.push(name);
         Ok(())
     }
@@ -356,8 +404,8 @@ impl Names {
         if self.0.len() <= FEW_NAMES {
             return Ok(());
         }
-        self.0.sort_unstable_by_key(|name| reader.text(*name));
-        refuse_duplicate(self.0.windows(2).all(|pair| reader.text(pair[0]) != reader.text(pair[1])))
+        self.0.sort_unstable_by_key(|name| reader.bytes(*name));
+        refuse_duplicate(self.0.windows(2).all(|pair| reader.bytes(pair[0]) != reader.bytes(pair[1])))
     }
 }
 

@@ -142,9 +142,9 @@ const ACCESS: u8 = 8;
 impl DeclaredKinds {
     /// Adds what the claim `name` with this JSON value declares.
     #[inline]
-    pub(super) fn add(&mut self, name: &str, json: &str) {
+    pub(super) fn add<'j>(&mut self, name: &[u8], json: impl FnOnce() -> &'j str) {
         if let Some(sign) = Sign::from_name(name) {
-            self.add_sign(sign, json);
+            self.add_sign(sign, json());
         }
     }
 
@@ -214,8 +214,8 @@ enum Sign {
 impl Sign {
     /// By bytes, since the compiler finds such a name with few comparisons.
     #[inline]
-    fn from_name(name: &str) -> Option<Self> {
-        Some(match name.as_bytes() {
+    fn from_name(name: &[u8]) -> Option<Self> {
+        Some(match name {
             b"nonce" => Sign::OfNull(TokenKind::WithNonce),
             b"at_hash" | b"c_hash" | b"rt_hash" => Sign::OfNull(TokenKind::Id),
             b"urn:openid:params:jwt:claim:rt_hash" | b"urn:openid:params:jwt:claim:auth_req_id" => {
@@ -265,7 +265,7 @@ impl Sign {
 
 /// Returns whether the claim `name` can declare another kind than that of an access token.
 pub(super) fn declares_kind(name: &str) -> bool {
-    !matches!(Sign::from_name(name), None | Some(Sign::With(ACCESS)))
+    !matches!(Sign::from_name(name.as_bytes()), None | Some(Sign::With(ACCESS)))
 }
 
 impl Sign {
@@ -366,7 +366,7 @@ mod tests {
 
     /// The kind that one claim declares.
     fn declared(name: &str, json: &str) -> Option<TokenKind> {
-        Sign::from_name(name).and_then(|sign| sign.kind(json))
+        Sign::from_name(name.as_bytes()).and_then(|sign| sign.kind(json))
     }
 
     #[test]

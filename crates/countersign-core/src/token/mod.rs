@@ -28,9 +28,7 @@ pub(crate) use confirmation::Confirmation;
 pub use credential_kind::CredentialKind;
 pub(crate) use header::{Header, TokenType};
 pub use json::has_unique_names;
-pub(crate) use json::parse_for_display;
-#[cfg(feature = "status-list")]
-pub(crate) use json::{NotJson, Number, Reader as JsonReader};
+pub(crate) use json::{MAX_CLAIMS_DEPTH, NotJson, Number, Reader as JsonReader, parse_for_display};
 pub(crate) use kind::{TokenKind, TokenKinds, names_access_token};
 pub(crate) use lookup::find;
 pub(crate) use payload::Payload;

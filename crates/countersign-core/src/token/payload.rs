@@ -191,7 +191,7 @@ impl Claims<'_> {
     /// A registered claim is a duplicate if its field is set; the names of all others are recorded and compared.
     fn member(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
         use RegisteredClaim as Claim;
-        match Claim::from_name(reader.text(name)) {
+        match Claim::from_bytes(reader.bytes(name)) {
             Some(claim @ Claim::Issuer) => self.claim(claim, reader, |payload| &mut payload.issuer, text),
             Some(claim @ Claim::Subject) => self.claim(claim, reader, |payload| &mut payload.subject, text),
             Some(claim @ Claim::TokenId) => self.claim(claim, reader, |payload| &mut payload.token_id, text),
@@ -219,18 +219,17 @@ impl Claims<'_> {
     /// Reads a claim without a field: its name must be new, and its JSON is recorded if it is captured.
     #[inline]
     fn other(&mut self, reader: &mut Reader<'_>, name: Text) -> Result<(), Unreadable> {
-        let text = reader.text(name);
-        let captured = self.captured.iter().position(|captured| **captured == *text);
         self.others.add(name, reader)?;
         let json = reader.skip(VALUE_DEPTH)?;
-        let (name, value) = (reader.text(name), reader.text(json));
-        self.payload.declared_kinds.add(name, value);
-        match name.as_bytes() {
+        let name = reader.bytes(name);
+        let captured = self.captured.iter().position(|captured| captured.as_bytes() == name);
+        self.payload.declared_kinds.add(name, || reader.written(json));
+        match name {
             b"cnf" => self.payload.confirmation = Some(json),
             #[cfg(feature = "status-list")]
             b"status" => self.payload.status = Some(json),
-            b"_claim_names" if value != "null" => self.payload.claim_names = Some(json),
-            b"hasgroups" => self.payload.has_groups_elsewhere = !matches!(value, "false" | "null"),
+            b"_claim_names" if reader.written(json) != "null" => self.payload.claim_names = Some(json),
+            b"hasgroups" => self.payload.has_groups_elsewhere = !matches!(reader.written(json), "false" | "null"),
             _ => {}
         }
         self.payload.captured.extend(captured.map(|index| (index, json)));

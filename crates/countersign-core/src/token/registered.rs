@@ -27,8 +27,13 @@ macro_rules! registered_claims {
             #[inline(always)]
             #[must_use]
             pub const fn from_name(name: &str) -> Option<Self> {
-                // Bytes are matched by a decision tree, strings one after the other.
-                match name.as_bytes() { $($name => Some(RegisteredClaim::$variant),)* _ => None }
+                Self::from_bytes(name.as_bytes())
+            }
+
+            /// As [`from_name`](Self::from_name): bytes are matched by a decision tree, strings one after the other.
+            #[inline(always)]
+            pub(crate) const fn from_bytes(name: &[u8]) -> Option<Self> {
+                match name { $($name => Some(RegisteredClaim::$variant),)* _ => None }
             }
         }
     };

@@ -19,10 +19,12 @@ impl Text {
         Text(NonZeroU64::new(start << 32 | end).unwrap_or(NonZeroU64::MIN))
     }
 
+    #[inline]
     fn start(self) -> usize {
         (self.0.get() >> 32) as usize
     }
 
+    #[inline]
     fn end(self) -> usize {
         usize::try_from(self.0.get() & u64::from(u32::MAX)).unwrap_or(usize::MAX)
     }
@@ -31,6 +33,19 @@ impl Text {
     #[inline]
     pub(super) fn len(self) -> usize {
         self.end() - self.start()
+    }
+
+    /// The string, if it is a range of the JSON.
+    #[inline]
+    pub(super) fn within(self, json: &str) -> Option<&str> {
+        json.get(self.start()..self.end())
+    }
+
+    /// As [`of`](Self::of), as bytes.
+    #[inline]
+    pub(super) fn bytes_of<'s>(self, json: &'s str, unescaped: &'s str) -> &'s [u8] {
+        let (text, before) = if self.start() < json.len() { (json, 0) } else { (unescaped, json.len()) };
+        text.as_bytes().get(self.start() - before..self.end() - before).unwrap_or_default()
     }
 
     /// The string, given its JSON and the unescaped strings of that JSON.
