@@ -14,8 +14,8 @@ use tower_service::Service as _;
 use crate::sample::{AUDIENCE, ISSUER};
 use crate::services::{Bare, request};
 
-/// An hour: the endpoint is asked once about each token.
-const LASTING: Duration = Duration::from_secs(3600);
+/// The longest that is accepted: the endpoint is asked once about each token.
+const LASTING: Duration = Duration::from_secs(600);
 
 /// An opaque token with this number, of the length that an authorization server gives it.
 #[must_use]
