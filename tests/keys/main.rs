@@ -12,7 +12,6 @@ mod outage;
 mod presets;
 mod real_provider;
 mod reasons;
-mod replicas;
 mod rotation;
 mod server;
 mod single_flight;

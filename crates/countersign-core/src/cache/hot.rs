@@ -192,7 +192,6 @@ fn tail_of(token: &str) -> u64 {
 
 /// The slot of a tail, by its high bits after a multiplication that spreads them (Knuth, The Art of Computer Programming, 6.4).
 #[inline]
-#[expect(clippy::cast_possible_truncation, reason = "below the number of slots")]
 fn index_of(tail: u64, slots: usize) -> usize {
     let spread = tail.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 32;
     ((spread * slots as u64) >> 32) as usize

@@ -267,7 +267,7 @@ mod tests {
                         state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
                         let random = state >> 33;
                         // Some are asked for far more often.
-                        let most = if random % 2 == 0 { 3 } else { tokens.len() };
+                        let most = if random.is_multiple_of(2) { 3 } else { tokens.len() };
                         let token = &tokens[random / 2 % most];
                         assert!(get(cache, token, AT(1)).is_some());
                         if random % 256 == 7 {
