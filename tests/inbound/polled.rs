@@ -209,11 +209,12 @@ async fn s14_11_nothing_is_acknowledged_before_the_sink_has_it_and_a_repeated_ev
 
 #[tokio::test]
 async fn s14_11_polls_go_on_after_faults_of_the_transmitter() {
+    type Fault = fn() -> Response;
     let issuer = TestIssuer::new();
     let verifier = issuer.verifier_for("api");
     let list = Arc::new(RevocationList::new());
     let receiver = SignalReceiver::new(&verifier, STREAM, Arc::clone(&list), HOUR).expect("settings");
-    let faults: [(&str, fn() -> Response); 4] = [
+    let faults: [(&str, Fault); 4] = [
         ("status 503", || StatusCode::SERVICE_UNAVAILABLE.into_response()),
         ("status 400", || StatusCode::BAD_REQUEST.into_response()),
         ("not one of RFC 8936", || "[]".into_response()),
