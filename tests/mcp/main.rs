@@ -3,6 +3,7 @@
 mod app;
 mod challenges;
 mod clients;
+mod exchange;
 mod foreign;
 mod gateway;
 mod inside;
@@ -13,5 +14,6 @@ mod outbound;
 mod plain;
 mod rounds;
 mod rust_login;
+mod rust_program;
 mod sessions;
 mod typescript;

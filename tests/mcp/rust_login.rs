@@ -19,9 +19,9 @@ async fn browse(login: &LoginServer, url: String, name: &str) -> AuthorizationCa
     AuthorizationCallback::from_redirect_url(returned["returned"].as_str().expect("an address")).expect("a code")
 }
 
-type Client = RunningService<RoleClient, ClientConfig>;
+pub type Client = RunningService<RoleClient, ClientConfig>;
 
-async fn connect(url: &str, http: AuthClient<reqwest::Client>, version: &ProtocolVersion) -> Client {
+pub async fn connect(url: &str, http: AuthClient<reqwest::Client>, version: &ProtocolVersion) -> Client {
     let transport =
         StreamableHttpClientTransport::with_client(http, StreamableHttpClientTransportConfig::with_uri(url));
     let lifecycle = match version.has_initialize() {
@@ -34,7 +34,7 @@ async fn connect(url: &str, http: AuthClient<reqwest::Client>, version: &Protoco
 }
 
 /// The text of the result, or the error.
-async fn call(client: &Client, tool: &'static str) -> Result<String, String> {
+pub async fn call(client: &Client, tool: &'static str) -> Result<String, String> {
     let answer = client.call_tool(CallToolRequestParams::new(tool)).await.map_err(|error| format!("{error:?}"))?;
     Ok(answer.content.iter().filter_map(|part| part.as_text()).map(|text| text.text.clone()).collect())
 }

@@ -47,6 +47,7 @@ struct Readme;
 #[doc = include_str!("../../docs/guides/identity-assertions.md")]
 #[doc = include_str!("../../docs/guides/api-keys.md")]
 #[doc = include_str!("../../docs/guides/mcp.md")]
+#[doc = include_str!("../../docs/guides/mcp-clients.md")]
 #[doc = include_str!("../../docs/guides/revocation.md")]
 #[doc = include_str!("../../docs/guides/queues.md")]
 #[doc = include_str!("../../docs/guides/audit.md")]

@@ -3,9 +3,10 @@
 use std::collections::HashMap;
 
 use countersign::integration::OperationGuard;
-use http::{HeaderMap, Method};
+use foldhash::fast::RandomState;
+use http::Method;
 
-use crate::headers::{Operation, operation};
+use crate::headers::{Head, Operation};
 
 /// The methods that every server has and that run no operation: they need what every request needs.
 pub(crate) const COMMON_METHODS: [&str; 12] = [
@@ -38,17 +39,20 @@ pub(crate) struct ServerTrust {
     pub(crate) replays_any_stream: bool,
 }
 
+/// Guards by name. Only the builder inserts names, so that no client can cause collisions.
+pub(crate) type Table = HashMap<Box<str>, OperationGuard, RandomState>;
+
 /// The guards of a server, by operation.
 #[derive(Debug)]
 pub(crate) struct Access {
     pub(crate) resource: String,
     pub(crate) every_request: OperationGuard,
-    pub(crate) tools: HashMap<Box<str>, OperationGuard>,
-    pub(crate) prompts: HashMap<Box<str>, OperationGuard>,
-    pub(crate) resources: HashMap<Box<str>, OperationGuard>,
+    pub(crate) tools: Table,
+    pub(crate) prompts: Table,
+    pub(crate) resources: Table,
     /// The longest prefix first.
     pub(crate) resource_prefixes: Vec<(Box<str>, OperationGuard)>,
-    pub(crate) methods: HashMap<Box<str>, OperationGuard>,
+    pub(crate) methods: Table,
     /// Everything that the table does not list.
     pub(crate) others: OperationGuard,
     /// All of them together.
@@ -59,6 +63,7 @@ pub(crate) struct Access {
 }
 
 /// The guard of a request.
+#[derive(Clone, Copy)]
 pub(crate) enum Decided<'a> {
     By(&'a OperationGuard),
     /// The headers do not tell the operation, and such requests are refused.
@@ -68,8 +73,8 @@ pub(crate) enum Decided<'a> {
 impl Access {
     /// The guard of a request, as far as its head tells.
     #[inline]
-    pub(crate) fn of_request(&self, trust: ServerTrust, method: &Method, headers: &HeaderMap) -> Decided<'_> {
-        let told = if trust.compares_headers && *method == Method::POST { operation(headers) } else { None };
+    pub(crate) fn of_request(&self, trust: ServerTrust, method: &Method, head: &Head<'_>) -> Decided<'_> {
+        let told = if trust.compares_headers && *method == Method::POST { head.operation() } else { None };
         match told {
             Some(Operation::Method(method)) if trust.checks_inside && METHODS_CHECKED_INSIDE.contains(&method) => {
                 Decided::By(self.methods.get(method).unwrap_or(&self.every_request))

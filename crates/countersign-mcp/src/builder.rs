@@ -15,7 +15,7 @@ use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
-use crate::access::{Access, COMMON_METHODS, ServerTrust};
+use crate::access::{Access, COMMON_METHODS, ServerTrust, Table};
 #[cfg(feature = "rmcp")]
 use crate::binding::{CallerBinding, STATE_LIFETIME};
 use crate::layer::McpLayer;
@@ -287,10 +287,10 @@ impl McpLayerBuilder {
         let Some(binding) = binding else { return Err(ConfigError::new("state_key", "cannot be used")) };
 
         let guard = |requirement: Requirement| OperationGuard::new(with(requirement, &every_request));
-        let table = |listed: Vec<(String, Requirement)>| -> HashMap<Box<str>, OperationGuard> {
+        let table = |listed: Vec<(String, Requirement)>| -> Table {
             listed.into_iter().map(|(name, requirement)| (name.into_boxed_str(), guard(requirement))).collect()
         };
-        let mut methods: HashMap<Box<str>, OperationGuard> = COMMON_METHODS
+        let mut methods: Table = COMMON_METHODS
             .iter()
             .map(|method| (Box::from(*method), OperationGuard::new(every_request.clone())))
             .collect();

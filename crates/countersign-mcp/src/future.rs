@@ -2,13 +2,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::Bytes;
-use countersign::lifetime::{EndWithTokenBody, TokenEnd, TokenEndAction};
+use countersign::integration::TokenEndParts;
+use countersign::lifetime::{EndWithTokenBody, TokenEndAction};
 use countersign::response::ResponseBody;
-use countersign_core::verify::Verified;
 use http::{HeaderValue, Response, header};
 use pin_project_lite::pin_project;
 
@@ -35,9 +34,9 @@ pin_project! {
 /// The parts that the response of the server needs.
 #[derive(Debug)]
 pub(crate) struct Behind {
-    pub(crate) end: Option<TokenEnd>,
-    /// The caller, for a session that the response opens.
-    pub(crate) opener: Option<(SessionSeal, Arc<Verified>)>,
+    pub(crate) caller: Option<TokenEndParts>,
+    /// Set if the response may open a session.
+    pub(crate) opens: Option<SessionSeal>,
 }
 
 impl<F> McpFuture<F> {
@@ -65,7 +64,8 @@ where
             StateProjection::Inner { future, behind } => {
                 let mut response = ready!(future.poll(context))?;
                 behind.bind_session(&mut response);
-                let end = behind.end.take().filter(|_| is_stream(&response));
+                let caller = behind.caller.take().filter(|_| is_stream(&response));
+                let end = caller.map(TokenEndParts::into_end);
                 let wrap =
                     |body| ResponseBody::new(EndWithTokenBody::new(body, end, TokenEndAction::Finish(Bytes::new())));
                 Poll::Ready(Ok(response.map(wrap)))
@@ -79,7 +79,8 @@ impl Behind {
     /// identifier is removed.
     fn bind_session<B>(&self, response: &mut Response<B>) {
         let Some(identifier) = response.headers().get(SESSION_ID) else { return };
-        let sealed = self.opener.as_ref().and_then(|(seal, caller)| seal.seal(identifier, caller));
+        let opener = self.opens.as_ref().zip(self.caller.as_ref());
+        let sealed = opener.and_then(|(seal, caller)| seal.seal(identifier, caller.verified()));
         match sealed {
             Some(sealed) => response.headers_mut().insert(SESSION_ID, sealed),
             None => response.headers_mut().remove(SESSION_ID),

@@ -2,14 +2,12 @@
 
 use std::borrow::Cow;
 
-use http::{HeaderMap, HeaderName};
+use http::{HeaderMap, HeaderName, HeaderValue};
 
 /// The first protocol version whose servers compare these headers with the body.
-const FIRST_VERSION: &str = "2026-07-28";
+const FIRST_VERSION: &[u8] = b"2026-07-28";
 
-const PROTOCOL_VERSION: HeaderName = HeaderName::from_static("mcp-protocol-version");
-const METHOD: HeaderName = HeaderName::from_static("mcp-method");
-const NAME: HeaderName = HeaderName::from_static("mcp-name");
+pub(crate) const SESSION_ID: &str = "mcp-session-id";
 
 /// The marks of a name in Base64, which are case-sensitive.
 const BASE64: (&str, &str) = ("=?base64?", "?=");
@@ -24,36 +22,98 @@ pub(crate) enum Operation<'r> {
     Method(&'r str),
 }
 
-/// The operation that the headers name; `None` if they do not name exactly one in the way of the specification.
-pub(crate) fn operation(headers: &HeaderMap) -> Option<Operation<'_>> {
-    if !is_compared(only(headers, &PROTOCOL_VERSION)?) {
-        return None;
-    }
-    let method = only(headers, &METHOD)?;
-    let name = || decoded(only(headers, &NAME)?);
-    Some(match method {
-        "tools/call" => Operation::Tool(name()?),
-        "prompts/get" => Operation::Prompt(name()?),
-        "resources/read" => Operation::Resource(name()?),
-        method => Operation::Method(method),
-    })
+/// The headers that the layer reads, found in one pass: a lookup by name costs more than reading all names.
+#[derive(Debug, Default)]
+pub(crate) struct Head<'r> {
+    version: Line<&'r HeaderValue>,
+    method: Line<&'r HeaderValue>,
+    name: Line<&'r HeaderValue>,
+    pub(crate) session: Line<&'r HeaderValue>,
+    /// The request asks for events that were sent before.
+    pub(crate) replays: bool,
+    /// The first header that is marked as sensitive, and whether there are more.
+    pub(crate) marked: Option<&'r HeaderName>,
+    pub(crate) has_more_marked: bool,
 }
 
-/// The only line of this header, in visible ASCII.
-fn only<'r>(headers: &'r HeaderMap, name: &HeaderName) -> Option<&'r str> {
-    let mut lines = headers.get_all(name).iter();
-    let line = lines.next()?.to_str().ok()?;
-    lines.next().is_none().then_some(line)
+/// The lines of one header.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) enum Line<V> {
+    #[default]
+    None,
+    Only(V),
+    Several,
+}
+
+impl<'r> Head<'r> {
+    #[inline]
+    pub(crate) fn of(headers: &'r HeaderMap) -> Self {
+        let mut head = Head::default();
+        for (name, value) in headers {
+            if value.is_sensitive() {
+                head.has_more_marked = head.marked.is_some();
+                head.marked = head.marked.or(Some(name));
+            }
+            let line = match name.as_str() {
+                "mcp-protocol-version" => &mut head.version,
+                "mcp-method" => &mut head.method,
+                "mcp-name" => &mut head.name,
+                SESSION_ID => &mut head.session,
+                "last-event-id" => {
+                    head.replays = true;
+                    continue;
+                }
+                _ => continue,
+            };
+            *line = if matches!(line, Line::None) { Line::Only(value) } else { Line::Several };
+        }
+        head
+    }
+
+    /// The operation that the headers name; `None` if they do not name exactly one in the way of the specification.
+    pub(crate) fn operation(&self) -> Option<Operation<'r>> {
+        let (Line::Only(version), Line::Only(method)) = (self.version, self.method) else { return None };
+        if !is_compared(version.as_bytes()) {
+            return None;
+        }
+        let name = || decoded(self.name.text()?);
+        Some(match method.as_bytes() {
+            b"tools/call" => Operation::Tool(name()?),
+            b"prompts/get" => Operation::Prompt(name()?),
+            b"resources/read" => Operation::Resource(name()?),
+            _ => Operation::Method(method.to_str().ok()?),
+        })
+    }
+}
+
+impl<'r> Line<&'r HeaderValue> {
+    /// The only line, in visible ASCII.
+    fn text(self) -> Option<&'r str> {
+        match self {
+            Line::Only(line) => line.to_str().ok(),
+            Line::None | Line::Several => None,
+        }
+    }
+
+    pub(crate) fn cloned(self) -> Line<HeaderValue> {
+        match self {
+            Line::None => Line::None,
+            Line::Only(line) => Line::Only(line.clone()),
+            Line::Several => Line::Several,
+        }
+    }
 }
 
 /// Returns whether servers of this version compare the headers with the body. Only dates are versions.
-fn is_compared(version: &str) -> bool {
-    let is_date = version.len() == FIRST_VERSION.len()
-        && version.bytes().zip(FIRST_VERSION.bytes()).all(|(byte, model)| match model {
-            b'-' => byte == b'-',
-            _ => byte.is_ascii_digit(),
-        });
-    is_date && version >= FIRST_VERSION
+fn is_compared(version: &[u8]) -> bool {
+    let is_date = || {
+        version.len() == FIRST_VERSION.len()
+            && version.iter().zip(FIRST_VERSION).all(|(byte, model)| match model {
+                b'-' => *byte == b'-',
+                _ => byte.is_ascii_digit(),
+            })
+    };
+    version == FIRST_VERSION || is_date() && version > FIRST_VERSION
 }
 
 /// The name in a header. Text that looks like the Base64 form and is none is no name: readers may disagree about it.
@@ -71,8 +131,6 @@ fn decoded(text: &str) -> Option<Cow<'_, str>> {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
-
     use super::*;
 
     fn read(lines: &[(&'static str, &[u8])]) -> Option<String> {
@@ -80,7 +138,7 @@ mod tests {
         for (name, value) in lines {
             headers.append(HeaderName::from_static(name), HeaderValue::from_bytes(value).expect("a value"));
         }
-        operation(&headers).map(|operation| format!("{operation:?}"))
+        Head::of(&headers).operation().map(|operation| format!("{operation:?}"))
     }
 
     fn named(name: &[u8]) -> Option<String> {
@@ -111,14 +169,32 @@ mod tests {
     }
 
     #[test]
+    fn s12_09_every_marked_header_is_noticed() {
+        for (marked, first, has_more) in [
+            (&[][..], None, false),
+            (&["dpop"], Some("dpop"), false),
+            (&["accept", "authorization", "dpop"], Some("accept"), true),
+        ] {
+            let mut headers = HeaderMap::new();
+            for name in ["accept", "authorization", "dpop", "mcp-name"] {
+                let mut value = HeaderValue::from_static("a");
+                value.set_sensitive(marked.contains(&name));
+                headers.append(name, value);
+            }
+            let head = Head::of(&headers);
+            assert_eq!((head.marked.map(HeaderName::as_str), head.has_more_marked), (first, has_more));
+        }
+    }
+
+    #[test]
     fn s12_06_only_dates_are_versions() {
         for version in ["2026-07-28", "2026-12-01", "2027-01-01", "9999-99-99"] {
-            assert!(is_compared(version), "{version}");
+            assert!(is_compared(version.as_bytes()), "{version}");
         }
         for version in
             ["", "2026-07-27", "2025-11-25", "2026-07-28 ", "2026-07-28, 2025-06-18", "2026-7-28", "DRAFT-2026", "3000"]
         {
-            assert!(!is_compared(version), "{version}");
+            assert!(!is_compared(version.as_bytes()), "{version}");
         }
     }
 

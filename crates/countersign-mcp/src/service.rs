@@ -4,16 +4,16 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use countersign::authenticate::{Authenticated, AuthenticationStatus};
-use countersign::integration::{refuse_other_audience, refuse_unclear_operation};
-use countersign::lifetime::{EndWithTokenBody, TokenEnd};
+use countersign::integration::{TokenEndParts, refuse_other_audience, refuse_unclear_operation};
+use countersign::lifetime::EndWithTokenBody;
 use countersign::response::ResponseBody;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
 use crate::access::{Access, Decided, ServerTrust};
 use crate::future::{Behind, McpFuture};
-use crate::session::{LAST_EVENT_ID, NamedSession, SESSION_ID, SessionSeal};
+use crate::headers::Head;
+use crate::session::{NamedSession, SESSION_ID, SessionSeal};
 
 /// The answer for a session that the caller does not have; clients open a new one (MCP 2025-11-25, Session Management).
 const NO_SESSION: &str = r#"{"jsonrpc":"2.0","id":null,"error":{"code":-32001,"message":"session not found"}}"#;
@@ -33,11 +33,11 @@ impl<S> McpService<S> {
     }
 
     /// The answer to a request that may not pass; `None` lets it pass.
-    fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
+    fn refusal<B>(&self, decided: Decided<'_>, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if let Some(refused) = refuse_other_audience(request.extensions(), request.headers(), &self.access.resource) {
             return Some(refused);
         }
-        match self.access.of_request(self.trust, request.method(), request.headers()) {
+        match decided {
             Decided::By(guard) => guard.refusal(request),
             Decided::Unclear => match self.access.every_request.refusal(request) {
                 None => Some(refuse_unclear_operation(request.extensions(), request.headers())),
@@ -60,16 +60,16 @@ where
     }
 
     fn call(&mut self, mut request: Request<ReqBody>) -> Self::Future {
-        if let Some(refused) = self.refusal(&mut request) {
+        let head = Head::of(request.headers());
+        let (session, replays) = (head.session.cloned(), head.replays);
+        let (marked, has_more_marked) = (head.marked.cloned(), head.has_more_marked);
+        let decided = self.access.of_request(self.trust, request.method(), &head);
+        if let Some(refused) = self.refusal(decided, &mut request) {
             return McpFuture::own(refused);
         }
-        let caller = match Authenticated::status(request.extensions()) {
-            AuthenticationStatus::Verified(caller) => Some(caller),
-            _ => None,
-        };
-        let named = self.seal.open(request.headers(), caller.map(|caller| &**caller));
-        let replays = request.headers().contains_key(LAST_EVENT_ID);
-        let opener = match named {
+        let caller = TokenEndParts::from_extensions(request.extensions());
+        let named = self.seal.open(session, caller.as_ref().map(|caller| &**caller.verified()));
+        let opens = match named {
             NamedSession::Unknown => return McpFuture::own(no_session()),
             // Events are bound by their session only.
             NamedSession::None if replays => return McpFuture::own(no_session()),
@@ -78,17 +78,22 @@ where
                 request.headers_mut().insert(SESSION_ID, identifier);
                 None
             }
-            NamedSession::None => caller.map(|caller| (self.seal.clone(), Arc::clone(caller))),
+            NamedSession::None => Some(self.seal.clone()),
         };
-        let end = TokenEnd::from_extensions(request.extensions());
-        remove_credentials(request.headers_mut());
-        McpFuture::inner(self.inner.call(request), Behind { end, opener })
+        // The caller's token and proof, which the layer has marked: a tool that wants to call on the caller's behalf exchanges the
+        // token, and cannot pass it on by accident.
+        if let Some(name) = marked {
+            request.headers_mut().remove(name);
+            if has_more_marked {
+                remove_marked(request.headers_mut());
+            }
+        }
+        McpFuture::inner(self.inner.call(request), Behind { caller, opens })
     }
 }
 
-/// Removes the caller's token and proof, which the layer has marked: a tool that wants to call on the caller's behalf exchanges
-/// the token, and cannot pass it on by accident.
-fn remove_credentials(headers: &mut HeaderMap) {
+#[cold]
+fn remove_marked(headers: &mut HeaderMap) {
     while let Some(name) = headers.iter().find(|(_, value)| value.is_sensitive()).map(|(name, _)| name.clone()) {
         headers.remove(name);
     }

@@ -2,10 +2,11 @@
 
 use countersign_core::integration::{DigestKey, KeyedDigest};
 use countersign_core::verify::Verified;
-use http::{HeaderMap, HeaderName, HeaderValue};
+use http::{HeaderName, HeaderValue};
 
-pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static("mcp-session-id");
-pub(crate) const LAST_EVENT_ID: HeaderName = HeaderName::from_static("last-event-id");
+use crate::headers::{self, Line};
+
+pub(crate) const SESSION_ID: HeaderName = HeaderName::from_static(headers::SESSION_ID);
 
 /// The digits of a digest.
 const DIGEST_CHARS: usize = 32;
@@ -36,10 +37,12 @@ impl SessionSeal {
     }
 
     /// The identifier of the server, if the session is this caller's.
-    pub(crate) fn open(&self, headers: &HeaderMap, caller: Option<&Verified>) -> NamedSession {
-        let mut lines = headers.get_all(SESSION_ID).iter();
-        let Some(line) = lines.next() else { return NamedSession::None };
-        let is_only = lines.next().is_none();
+    pub(crate) fn open(&self, line: Line<HeaderValue>, caller: Option<&Verified>) -> NamedSession {
+        let line = match line {
+            Line::None => return NamedSession::None,
+            Line::Only(line) => line,
+            Line::Several => return NamedSession::Unknown,
+        };
         let own = || {
             let (identifier, digest) = line.to_str().ok()?.rsplit_once('.')?;
             let is_lower_hex = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
@@ -48,7 +51,7 @@ impl SessionSeal {
             }
             let digest = u128::from_str_radix(digest, 16).ok()?;
             let is_own = self.digest(identifier, caller?).to_number() == digest;
-            HeaderValue::from_str(identifier).ok().filter(|_| is_own && is_only)
+            HeaderValue::from_str(identifier).ok().filter(|_| is_own)
         };
         own().map_or(NamedSession::Unknown, NamedSession::Own)
     }

@@ -11,6 +11,7 @@ pub use crate::fetch::{ConnectionFailure, fresh_for, redirect_target, retry_afte
 pub use crate::file::{read_text, replace_file};
 #[cfg(feature = "axum")]
 pub use crate::guard::operation::{OperationGuard, refuse_other_audience, refuse_unclear_operation};
+pub use crate::lifetime::end::TokenEndParts;
 #[cfg(feature = "outbound")]
 pub use crate::outbound::challenge::challenge_parameters;
 pub use crate::proof::replay_counts::ReplayCounts;

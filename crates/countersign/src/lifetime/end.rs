@@ -55,6 +55,43 @@ pub struct TokenEnd {
     context: Arc<LayerContext>,
 }
 
+/// The parts of a [`TokenEnd`], kept for a response that may turn out to be a stream. Keeping them reads no clock.
+#[derive(Clone)]
+pub struct TokenEndParts {
+    verified: Arc<Verified>,
+    transaction: Option<TransactionToken>,
+    asked: Option<AskedAbout>,
+    context: Arc<LayerContext>,
+}
+
+impl TokenEndParts {
+    /// The parts for the request with these extensions; `None` if the request has no token.
+    #[must_use]
+    #[inline]
+    pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
+        let Authenticated { verified, transaction, asked, context, .. } = extensions.get::<Authenticated>()?;
+        let verified = Arc::clone(verified.as_ref()?);
+        let asked = asked.as_deref().cloned();
+        Some(TokenEndParts { verified, transaction: transaction.clone(), asked, context: Arc::clone(context) })
+    }
+
+    /// The caller.
+    pub fn verified(&self) -> &Arc<Verified> {
+        &self.verified
+    }
+
+    /// The end. The time that the token has left counts by the monotonic clock from now on.
+    #[must_use]
+    pub fn into_end(self) -> TokenEnd {
+        let TokenEndParts { verified, transaction, asked, context } = self;
+        let expiry_of_transaction = transaction.as_ref().map(TransactionToken::expires_at);
+        let expires_at = expiry_of_transaction.into_iter().fold(verified.expires_at(), UnixTime::min);
+        let left = expires_at.saturating_since(context.clock.now());
+        let deadline = context.clock.elapsed().saturating_add(left);
+        TokenEnd { expires_at, deadline, verified, transaction, asked, context }
+    }
+}
+
 impl TokenEnd {
     /// The expiry for the request with these extensions; `None` if the request has no token.
     ///
@@ -65,15 +102,7 @@ impl TokenEnd {
     /// ```
     #[must_use]
     pub fn from_extensions(extensions: &Extensions) -> Option<Self> {
-        let Authenticated { verified, transaction, asked, context, .. } = extensions.get::<Authenticated>()?;
-        let verified = Arc::clone(verified.as_ref()?);
-        let expiry_of_transaction = transaction.as_ref().map(TransactionToken::expires_at);
-        let expires_at = expiry_of_transaction.into_iter().fold(verified.expires_at(), UnixTime::min);
-        let left = expires_at.saturating_since(context.clock.now());
-        let deadline = context.clock.elapsed().saturating_add(left);
-        let asked = asked.as_deref().cloned();
-        let (transaction, context) = (transaction.clone(), Arc::clone(context));
-        Some(TokenEnd { expires_at, deadline, verified, transaction, asked, context })
+        TokenEndParts::from_extensions(extensions).map(TokenEndParts::into_end)
     }
 
     /// The time of the expiry. New requests are accepted for the leeway longer, to allow for inaccurate clocks; running
@@ -186,5 +215,11 @@ impl TokenEnd {
 impl fmt::Debug for TokenEnd {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("TokenEnd").field("expires_at", &self.expires_at.as_secs()).finish_non_exhaustive()
+    }
+}
+
+impl fmt::Debug for TokenEndParts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TokenEndParts").finish_non_exhaustive()
     }
 }

@@ -21,7 +21,7 @@
 
 mod action;
 mod body;
-mod end;
+pub(crate) mod end;
 mod future;
 mod layer;
 mod recheck;
