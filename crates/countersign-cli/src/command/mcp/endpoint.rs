@@ -10,6 +10,7 @@ use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
 use super::findings::{Findings, listed};
+use super::forbidden::forbidden;
 use crate::fetch::{self, ConnectionOptions, Fetched};
 use crate::output;
 
@@ -82,7 +83,7 @@ impl Endpoint<'_> {
     }
 
     /// Asks with a token.
-    pub(super) async fn with_token(&self, token: &Secret<String>, found: &mut Findings) {
+    pub(super) async fn with_token(&self, token: &Secret<String>, challenge: &Challenge, found: &mut Findings) {
         self.audience(token, found);
         let answer = match self.initialize(Some(token)).await {
             Ok(answer) => answer,
@@ -96,7 +97,7 @@ impl Endpoint<'_> {
                 let remedy = "countersign verify with the policy of the server prints every check";
                 found.fault("token_refused", format!("401 with the token{reason}"), remedy);
             }
-            403 => forbidden(&answer, "the token", found),
+            403 => forbidden(&answer, "the token", (token, challenge), found),
             500.. => {
                 let remedy = "503: the server cannot fetch the keys (countersign keys check); else see its log";
                 found.fault("status", format!("{} with the token", answer.status_text()), remedy);
@@ -112,7 +113,12 @@ impl Endpoint<'_> {
     }
 
     /// Asks with headers that name a tool, and a body that calls nothing.
-    pub(super) async fn with_tool(&self, token: &Secret<String>, tool: &str, found: &mut Findings) {
+    pub(super) async fn with_tool(
+        &self,
+        (token, tool): (&Secret<String>, &str),
+        challenge: &Challenge,
+        found: &mut Findings,
+    ) {
         let mut headers = headers(Some(token));
         let named = [("mcp-protocol-version", HEADER_REVISION), ("mcp-method", "tools/call"), ("mcp-name", tool)];
         for (name, value) in named {
@@ -125,7 +131,7 @@ impl Endpoint<'_> {
             Err(problem) => return found.unreachable(&self.url, &problem),
         };
         match answer.status {
-            403 => forbidden(&answer, &format!("the tool {}", output::word(tool)), found),
+            403 => forbidden(&answer, &format!("the tool {}", output::word(tool)), (token, challenge), found),
             401 => {} // is a finding already
             _ => {
                 let text = format!(
@@ -213,31 +219,10 @@ fn note_challenge(answer: &Fetched, parameters: &[(String, String)], found: &mut
     }
 }
 
-/// Notes what the challenge of a 403 has and lacks.
-fn forbidden(answer: &Fetched, what: &str, found: &mut Findings) {
-    let parameters = challenge_parameters(&answer.headers, "Bearer");
-    if of(&parameters, "error").as_deref() != Some("insufficient_scope") {
-        let text = format!("403 for {what} without insufficient_scope: clients do not request more");
-        return found.ok("forbidden", text);
-    }
-    let scopes = scopes(&parameters);
-    if scopes.is_empty() {
-        let text = format!("403 for {what} does not name the missing scopes: clients cannot request them");
-        found.fault("forbidden_scope", text, "list all scopes of the operation in the parameter scope");
-    } else {
-        found.ok("forbidden", format!("403 for {what}; it needs: {}", listed(&scopes)));
-    }
-    if of(&parameters, "resource_metadata").is_none() {
-        let text = format!("403 for {what} names no resource_metadata");
-        found.warning("forbidden_metadata", text, "add the address of the metadata document, as in the 401");
-    }
-    found.offline_access(&scopes, "the 403");
-}
-
-fn of(parameters: &[(String, String)], name: &str) -> Option<String> {
+pub(super) fn of(parameters: &[(String, String)], name: &str) -> Option<String> {
     parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
 }
 
-fn scopes(parameters: &[(String, String)]) -> Vec<String> {
+pub(super) fn scopes(parameters: &[(String, String)]) -> Vec<String> {
     of(parameters, "scope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
 }

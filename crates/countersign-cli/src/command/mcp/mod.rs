@@ -5,6 +5,7 @@ mod check;
 mod document;
 mod endpoint;
 mod findings;
+mod forbidden;
 
 use clap::{Args, Subcommand};
 
