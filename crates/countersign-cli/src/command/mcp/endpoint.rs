@@ -9,8 +9,8 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use super::challenge::{Challenge, forbidden, of, scopes, unauthorized};
 use super::findings::{Findings, listed};
-use super::forbidden::forbidden;
 use crate::fetch::{self, ConnectionOptions, Fetched};
 use crate::output;
 
@@ -27,14 +27,6 @@ const HEADER_REVISION: &str = "2026-07-28";
 pub(super) struct Endpoint<'a> {
     pub(super) url: Url,
     pub(super) connection: &'a ConnectionOptions,
-}
-
-/// The challenge of a 401 without a token.
-#[derive(Default)]
-pub(super) struct Challenge {
-    /// The address of the metadata.
-    pub(super) metadata: Option<String>,
-    pub(super) scopes: Vec<String>,
 }
 
 impl Endpoint<'_> {
@@ -77,7 +69,7 @@ impl Endpoint<'_> {
         }
         let parameters = challenge_parameters(&answer.headers, "Bearer");
         if answer.status == 401 {
-            note_challenge(&answer, &parameters, found);
+            unauthorized(&answer, &parameters, found);
         }
         Some(Challenge { metadata: of(&parameters, "resource_metadata"), scopes: scopes(&parameters) })
     }
@@ -187,42 +179,4 @@ fn headers(token: Option<&Secret<String>>) -> HeaderMap {
     let mut headers = HeaderMap::from_iter([(ACCEPT, accepted), (CONTENT_TYPE, json)]);
     headers.extend(token.and_then(|token| fetch::bearer(token.expose())).map(|value| (AUTHORIZATION, value)));
     headers
-}
-
-/// Notes what the challenge of a 401 without a token lacks.
-fn note_challenge(answer: &Fetched, parameters: &[(String, String)], found: &mut Findings) {
-    if parameters.is_empty() {
-        let sent = answer.header("www-authenticate").map_or_else(|| "nothing".to_owned(), output::quoted);
-        let text = format!("no challenge of the scheme Bearer with parameters, but {sent}");
-        let remedy = "answer WWW-Authenticate: Bearer resource_metadata=\"…\", scope=\"…\"";
-        return found.fault("challenge", text, remedy);
-    }
-    if of(parameters, "resource_metadata").is_none() {
-        let text = "the challenge names no resource_metadata: clients of revision 2025-06-18 look nowhere else";
-        found.fault("resource_metadata", text, "add the address of the metadata document to the challenge");
-    }
-    let scopes = scopes(parameters);
-    if scopes.is_empty() {
-        let text = "the challenge names no scope: clients request all of scopes_supported";
-        found.warning("scope", text, "add the scopes that the endpoint needs at least");
-    } else {
-        found.ok("scope", format!("needed at least: {}", listed(&scopes)));
-    }
-    found.offline_access(&scopes, "the challenge");
-    if let Some(error) = of(parameters, "error") {
-        let text = format!("the challenge has error={}, though no token was sent", output::word(&error));
-        found.warning(
-            "error",
-            text,
-            "leave error out of the answer to a request without a token (RFC 6750 section 3.1)",
-        );
-    }
-}
-
-pub(super) fn of(parameters: &[(String, String)], name: &str) -> Option<String> {
-    parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-}
-
-pub(super) fn scopes(parameters: &[(String, String)]) -> Vec<String> {
-    of(parameters, "scope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
 }

@@ -1,11 +1,11 @@
 //! `countersign mcp`: examines servers of the Model Context Protocol, as their clients see them.
 
 mod authorization;
+mod challenge;
 mod check;
 mod document;
 mod endpoint;
 mod findings;
-mod forbidden;
 
 use clap::{Args, Subcommand};
 
