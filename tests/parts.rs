@@ -10,6 +10,8 @@ pub enum Part {
     Node,
     /// Python with the packages of `tests/peers/requirements.txt`.
     Python,
+    /// Python with the packages of `tests/peers/mcp_requirements.txt`.
+    PythonMcp,
     /// The Envoy proxy, which is one of those Python packages.
     Envoy,
     /// The proxy Traefik, which is one of those Python packages.
@@ -50,9 +52,10 @@ pub enum Part {
 
 impl Part {
     /// Every part with its cfg.
-    pub const ALL: [(Part, &'static str); 20] = [
+    pub const ALL: [(Part, &'static str); 21] = [
         (Part::Node, "has_node"),
         (Part::Python, "has_python"),
+        (Part::PythonMcp, "has_python_mcp"),
         (Part::Envoy, "has_envoy"),
         (Part::Traefik, "has_traefik"),
         (Part::Chromium, "has_chromium"),
@@ -84,6 +87,7 @@ impl Part {
             Part::Node if !is_on_path("node") => return None,
             Part::Node => peers.join("node_modules/.package-lock.json"),
             Part::Python => peers.join("venv/installed"),
+            Part::PythonMcp => peers.join("venv_mcp/installed"),
             Part::Envoy => peers.join("venv/bin/envoy"),
             Part::Traefik => peers.join("venv/bin/traefik"),
             Part::Chromium => PathBuf::from("/usr/bin/chromium"),

@@ -1,16 +1,18 @@
 //! A server of another SDK behind the gateway, set up by the words of the guide.
 
+use std::process::Command;
+
 use axum::Router;
 use countersign_gateway::{ForwardAuth, Gateway, GatewayConfig, TrustedPeers};
 use countersign_tests::guide::Guide;
 use countersign_tests::http::Service;
 use countersign_tests::parts::Part;
-use countersign_tests::peers::{Running, node};
+use countersign_tests::peers::{Running, node, python_mcp};
 use countersign_tests::proxy::Proxy;
 use serde_json::json;
 use tokio::net::TcpListener;
 
-use crate::foreign::{LoginServer, asked, client, results, statuses};
+use crate::foreign::{LoginServer, asked, client, results, revisions, statuses};
 
 /// The edge with its gateway, and the address that clients call.
 struct Edge {
@@ -49,8 +51,22 @@ async fn edge(login: &LoginServer, server: &Running) -> Edge {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 #[cfg_attr(not(all(has_node, has_caddy)), ignore = "needs Node.js and Caddy: tests/peers/install")]
 async fn s12_01_s12_02_s12_03_a_server_of_the_typescript_sdk_is_guarded_by_the_gateway() {
+    guarded(node("mcp_server.mjs"), &["2025-06-18", "2025-11-25"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+#[cfg_attr(
+    not(all(has_node, has_python_mcp, has_caddy)),
+    ignore = "needs Node.js, Python and Caddy: tests/peers/install"
+)]
+async fn s12_01_s12_02_s12_03_a_server_of_the_python_sdk_is_guarded_by_the_gateway() {
+    guarded(python_mcp("mcp_server.py"), revisions()).await;
+}
+
+/// Puts a server with the tools of `peers/mcp_server.mjs` behind the gateway, and calls it as clients of these revisions do.
+async fn guarded(server: Command, revisions: &[&str]) {
     let login = LoginServer::start(&[]);
-    let server = Running::start(node("mcp_server.mjs"));
+    let server = Running::start(server);
     let edge = edge(&login, &server).await;
     let metadata = format!("http://127.0.0.1:{}/.well-known/oauth-protected-resource/mcp", edge.proxy.port);
     let answer = edge.proxy.request("POST /mcp", &["Content-Length: 0"]).await;
@@ -60,12 +76,13 @@ async fn s12_01_s12_02_s12_03_a_server_of_the_typescript_sdk_is_guarded_by_the_g
     let document = edge.proxy.request("GET /.well-known/oauth-protected-resource/mcp", &[]).await;
     assert_eq!((document.status, &document.json()["resource"]), (200, &json!(edge.url)));
 
-    for revision in ["2025-06-18", "2025-11-25"] {
+    for revision in revisions {
         let mut user = login.user("mia");
         user["client"] = json!(login.text("/clients/app"));
         let found = client(&edge.url, revision, ("user", user), &["whoami", "list_orders"]).await;
         let whoami = json!({ "subject": "mia", "has_token": false }).to_string();
-        assert_eq!(found["revision"], revision, "{found}");
+        assert_eq!(found["revision"], *revision, "{found}");
+        assert_eq!(found["tools"], json!(["delete_order", "list_orders", "whoami"]), "{found}");
         let who: serde_json::Value = serde_json::from_str(results(&found)[0]).expect("JSON");
         assert_eq!(
             (who.to_string(), results(&found)[1], asked(&found)),

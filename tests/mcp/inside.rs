@@ -4,11 +4,15 @@ use std::sync::Arc;
 
 use axum::Router;
 use countersign::authenticate::AuthenticateLayer;
+use countersign::authz::any_authenticated;
+use countersign::prelude::*;
+use countersign_mcp::McpLayerBuilder;
 use countersign_test::TestIssuer;
 use rmcp::transport::streamable_http_server::session::local::LocalSessionManager;
 use rmcp::transport::streamable_http_server::{StreamableHttpServerConfig, StreamableHttpService};
+use serde_json::json;
 
-use crate::app::{App, Orders, layer_of, manager, old_call, reader, table, token};
+use crate::app::{App, NEWEST, Orders, layer_of, manager, message, old_call, old_message, reader, table, token};
 
 /// The guarded handler as a server of its own, without the layer.
 fn bare(issuer: &TestIssuer) -> (Router, Orders) {
@@ -67,5 +71,41 @@ async fn s12_07_one_line_in_a_tool_checks_its_caller() {
     assert_eq!(app.orders.ran(), ["self_checked"]);
     let answer = app.call(&reader(&app.issuer), "self_checked").await;
     assert_eq!(answer.json()["error"]["data"]["scope"], "orders:read orders:write", "{}", answer.text);
+    assert_eq!(app.orders.ran(), [""; 0]);
+}
+
+/// The counts of a requirement in shadow mode.
+fn counts(rule: &Requirement) -> (u64, u64) {
+    let (_, stats) = rule.shadows().next().expect("a part in shadow mode");
+    (stats.met, stats.unmet)
+}
+
+#[tokio::test]
+async fn s12_07_a_requirement_in_shadow_mode_counts_a_request_once() {
+    let (of_tool, of_all) = (role("manager").shadowed(), scope("orders:read").shadowed());
+    let (tool, all) = (of_tool.clone(), of_all.clone());
+    let change = |builder: McpLayerBuilder| builder.tool("tried", tool.and(any_authenticated())).every_request(all);
+    let app = App::with(change, |config| config.with_legacy_session_mode(false).with_json_response(true)).await;
+    let reader = reader(&app.issuer);
+    let answer = app.call(&reader, "tried").await;
+    assert_eq!(app.orders.ran(), ["tried"], "{}", answer.text);
+    assert_eq!((counts(&of_tool), counts(&of_all)), ((0, 1), (1, 0)), "decided by the headers");
+    let list = [("mcp-protocol-version", NEWEST), ("mcp-method", "tools/list")];
+    assert_eq!(app.send("POST", Some(&reader), &list, &message("tools/list", json!({}))).await.status, 200);
+    assert_eq!(counts(&of_all), (2, 0), "decided by the headers");
+    let old = old_message("tools/list", &json!({}));
+    assert_eq!(app.send("POST", Some(&reader), &[], &old).await.status, 200);
+    assert_eq!(counts(&of_all), (3, 0), "decided for every request");
+    app.send("POST", Some(&reader), &[], &old_call("tried")).await;
+    assert_eq!((app.orders.ran().len(), counts(&of_tool)), (1, (0, 2)), "decided by the body");
+}
+
+/// What the layer decided for the headers says nothing about another operation in the body.
+#[tokio::test]
+async fn s12_06_s12_07_a_pass_of_the_layer_is_for_its_operation_only() {
+    let app = App::new().await;
+    let old = [("mcp-protocol-version", "2025-11-25"), ("mcp-method", "tools/call"), ("mcp-name", "harmless")];
+    let answer = app.send("POST", Some(&reader(&app.issuer)), &old, &old_call("delete_order")).await;
+    assert_eq!(answer.json()["error"]["data"]["status"], 403, "{}", answer.text);
     assert_eq!(app.orders.ran(), [""; 0]);
 }

@@ -29,6 +29,12 @@ pub fn python(script: &str) -> Command {
     script_command(folder().join("venv/bin/python"), script)
 }
 
+/// A command that runs `script` of this folder with Python and the library of the Model Context Protocol.
+pub fn python_mcp(script: &str) -> Command {
+    installed(Part::PythonMcp);
+    script_command(folder().join("venv_mcp/bin/python"), script)
+}
+
 /// The Envoy program.
 pub fn envoy() -> PathBuf {
     installed(Part::Envoy)

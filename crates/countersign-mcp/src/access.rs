@@ -1,6 +1,8 @@
 //! The requirements of a server, by operation.
 
 use std::collections::HashMap;
+#[cfg(feature = "rmcp")]
+use std::sync::Arc;
 
 use countersign::integration::OperationGuard;
 use foldhash::fast::RandomState;
@@ -9,7 +11,7 @@ use http::Method;
 use crate::headers::{Head, Operation};
 
 /// The methods that every server has and that run no operation: they need what every request needs.
-pub(crate) const COMMON_METHODS: [&str; 12] = [
+const COMMON_METHODS: [&str; 12] = [
     "initialize",
     "server/discover",
     "ping",
@@ -62,6 +64,28 @@ pub(crate) struct Access {
     pub(crate) filters_lists: bool,
 }
 
+/// Request extension: the guard that let the request pass in the layer. The handler does not evaluate the same guard again, so that
+/// requirements in shadow mode count a request once.
+#[cfg(feature = "rmcp")]
+#[derive(Clone, Debug)]
+pub(crate) struct PassedGuard {
+    /// Keeps the guard at its address.
+    access: Arc<Access>,
+    address: usize,
+}
+
+#[cfg(feature = "rmcp")]
+impl PassedGuard {
+    pub(crate) fn new(access: &Arc<Access>, guard: &OperationGuard) -> Self {
+        PassedGuard { access: Arc::clone(access), address: std::ptr::from_ref(guard).addr() }
+    }
+
+    /// Returns whether it is this guard, of this table.
+    pub(crate) fn is(&self, access: &Arc<Access>, guard: &OperationGuard) -> bool {
+        Arc::ptr_eq(&self.access, access) && self.address == std::ptr::from_ref(guard).addr()
+    }
+}
+
 /// The guard of a request.
 #[derive(Clone, Copy)]
 pub(crate) enum Decided<'a> {
@@ -92,9 +116,14 @@ impl Access {
             Operation::Tool(name) => self.tools.get(&**name),
             Operation::Prompt(name) => self.prompts.get(&**name),
             Operation::Resource(uri) => self.resources.get(&**uri).or_else(|| self.by_prefix(uri)),
-            Operation::Method(method) => self.methods.get(*method),
+            Operation::Method(method) => self.methods.get(*method).or_else(|| self.common(method)),
         }
         .unwrap_or(&self.others)
+    }
+
+    /// The guard of a method that every server has.
+    fn common(&self, method: &str) -> Option<&OperationGuard> {
+        COMMON_METHODS.contains(&method).then_some(&self.every_request)
     }
 
     /// The guard of the longest prefix. An address that a server may resolve to one outside the prefix has none.

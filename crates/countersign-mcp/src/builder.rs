@@ -15,7 +15,7 @@ use countersign_core::policy::NeedsAudience;
 use countersign_core::secret::Secret;
 use countersign_core::verify::Verifier;
 
-use crate::access::{Access, COMMON_METHODS, ServerTrust, Table};
+use crate::access::{Access, ServerTrust, Table};
 #[cfg(feature = "rmcp")]
 use crate::binding::{CallerBinding, STATE_LIFETIME};
 use crate::layer::McpLayer;
@@ -290,11 +290,6 @@ impl McpLayerBuilder {
         let table = |listed: Vec<(String, Requirement)>| -> Table {
             listed.into_iter().map(|(name, requirement)| (name.into_boxed_str(), guard(requirement))).collect()
         };
-        let mut methods: Table = COMMON_METHODS
-            .iter()
-            .map(|method| (Box::from(*method), OperationGuard::new(every_request.clone())))
-            .collect();
-        methods.extend(table(self.methods));
         let mut prefixes: Vec<(Box<str>, OperationGuard)> = table(self.resource_prefixes).into_iter().collect();
         prefixes.sort_by(|(one, _), (other, _)| other.len().cmp(&one.len()).then_with(|| one.cmp(other)));
         let access = Access {
@@ -303,7 +298,7 @@ impl McpLayerBuilder {
             prompts: table(self.prompts),
             resources: table(self.resources),
             resource_prefixes: prefixes,
-            methods,
+            methods: table(self.methods),
             others: guard(others),
             strictest: OperationGuard::new(all_of(all)),
             every_request: OperationGuard::new(every_request),

@@ -10,6 +10,8 @@ use countersign::response::ResponseBody;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
+#[cfg(feature = "rmcp")]
+use crate::access::PassedGuard;
 use crate::access::{Access, Decided, ServerTrust};
 use crate::future::{Behind, McpFuture};
 use crate::headers::Head;
@@ -38,7 +40,14 @@ impl<S> McpService<S> {
             return Some(refused);
         }
         match decided {
-            Decided::By(guard) => guard.refusal(request),
+            Decided::By(guard) => {
+                let refused = guard.refusal(request);
+                #[cfg(feature = "rmcp")]
+                if refused.is_none() && self.trust.checks_inside {
+                    request.extensions_mut().insert(PassedGuard::new(&self.access, guard));
+                }
+                refused
+            }
             Decided::Unclear => match self.access.every_request.refusal(request) {
                 None => Some(refuse_unclear_operation(request.extensions(), request.headers())),
                 refused => refused,

@@ -7,10 +7,12 @@ use axum::Router;
 use axum::body::Bytes;
 use axum::extract::Request;
 use axum::response::Response;
+use axum::routing::any;
 use countersign::app::{Routes, protect};
 use countersign::authz::scope;
 use countersign::prelude::*;
 use countersign::response::ResourceMetadata;
+use countersign_mcp::McpLayer;
 use countersign_test::{Provider, TestIssuer};
 use countersign_tests::http::Service;
 use countersign_tests::repeats;
@@ -316,7 +318,11 @@ async fn s12_01_s12_02_each_fault_has_its_code_and_its_remedy() {
 async fn s12_04_the_answers_to_a_token_are_checked() {
     let issuer = TestIssuer::with_system_clock();
     let metadata = r#"Bearer error="insufficient_scope", scope="orders:write""#;
-    let cases: [(Answer, bool, i32, &str, &str); 6] = [
+    let granted = r#"Bearer error="insufficient_scope", scope="openid""#;
+    let elsewhere = format!("{metadata}, resource_metadata=\"https://mcp.example.com/other\"");
+    let cases: [(Answer, bool, i32, &str, &str); 8] = [
+        (Answer::challenge(403, granted), true, 1, "fault", "forbidden_granted"),
+        (Answer::challenge(403, elsewhere), true, 1, "fault", "forbidden_metadata"),
         (Answer::challenge(401, r#"Bearer error="invalid_token""#), true, 1, "fault", "token_refused"),
         (Answer::challenge(403, r#"Bearer error="insufficient_scope""#), true, 1, "fault", "forbidden_scope"),
         (Answer::challenge(403, metadata), true, 0, "warning", "forbidden_metadata"),
@@ -328,7 +334,7 @@ async fn s12_04_the_answers_to_a_token_are_checked() {
         let (service, _) = server(|answers, _| drop(answers.insert(WITH_TOKEN, answer))).await;
         let url = format!("{}/mcp", service.url());
         let audience = if is_for_it { url.clone() } else { format!("{}/other", service.url()) };
-        let (found, report) = check(&url, Some(&issuer.token().audience(&audience).sign()), &[]).await;
+        let (found, report) = check(&url, Some(&issuer.token().audience(&audience).scope("openid").sign()), &[]).await;
         assert_eq!(found, code, "{name}: {report}");
         assert!(codes(&report, level).contains(&name), "{level} {name}: {report}");
     }
@@ -363,12 +369,7 @@ async fn without_an_answer_nothing_is_decided_and_odd_uses_are_refused() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn s12_01_s12_03_a_service_of_the_library_has_no_fault_and_refuses_the_token_of_a_sibling() {
     let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
-    let discovery = json!({
-        "issuer": provider.url(), "jwks_uri": provider.jwks_url(), "token_endpoint": format!("{}/token", provider.url()),
-        "authorization_endpoint": format!("{}/login", provider.url()), "code_challenge_methods_supported": ["S256"],
-        "registration_endpoint": format!("{}/clients", provider.url()),
-    });
-    provider.answer_discovery_with(200, discovery.to_string(), &[("content-type", "application/json")]);
+    answer_discovery(&provider);
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
     let verifier = Verifier::new(oidc(provider.url()).audience(&url)).expect("a verifier");
@@ -388,4 +389,45 @@ async fn s12_01_s12_03_a_service_of_the_library_has_no_fault_and_refuses_the_tok
     let sibling = provider.token().audience(format!("{url}2")).claim("scope", "orders:read").sign();
     let (code, report) = check(&url, Some(&sibling), &[]).await;
     assert_eq!((code, codes(&report, "fault")), (1, vec!["audience", "token_refused"]), "{report}");
+}
+
+/// A token that lacks the scope of one tool: the challenge names what to request, and a token that has it is not refused.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn s12_01_s12_02_s12_04_the_challenge_of_the_mcp_layer_for_a_missing_scope_has_no_fault() {
+    let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a port");
+    answer_discovery(&provider);
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let url = format!("http://{}/mcp", listener.local_addr().expect("an address"));
+    let mcp = McpLayer::builder(&url, oidc(provider.url()))
+        .every_request(scope("orders:read"))
+        .tool("delete_order", scope("orders:write"))
+        .tool("close_shop", role("manager"))
+        .server_compares_headers_with_body()
+        .build()
+        .expect("a layer");
+    let _service = Service::on(listener, mcp.router(any(|| async { "called" })));
+    let token = |scopes: &str| provider.token().audience(&url).claim("scope", scopes).sign();
+
+    let reader = token("orders:read");
+    let (code, report) = check(&url, Some(&reader), &["--tool", "delete_order"]).await;
+    assert_eq!((code, codes(&report, "fault"), codes(&report, "warning")), (0, vec![], vec!["iss"]), "{report}");
+    assert!(codes(&report, "ok").contains(&"forbidden"), "{report}");
+    let needed = "403 for the tool delete_order; it needs: orders:write orders:read";
+    assert!(report.to_string().contains(needed), "{report}");
+    let (code, report) = check(&url, Some(&token("orders:read orders:write")), &["--tool", "delete_order"]).await;
+    assert_eq!((code, codes(&report, "fault")), (0, vec![]), "{report}");
+    assert!(codes(&report, "ok").contains(&"tool"), "{report}");
+    // A role is nothing that a client can request.
+    let (code, report) = check(&url, Some(&reader), &["--tool", "close_shop"]).await;
+    assert_eq!((code, codes(&report, "fault")), (0, vec![]), "{report}");
+    assert!(report.to_string().contains("403 for the tool close_shop without insufficient_scope"), "{report}");
+}
+
+fn answer_discovery(provider: &Provider) {
+    let discovery = json!({
+        "issuer": provider.url(), "jwks_uri": provider.jwks_url(), "token_endpoint": format!("{}/token", provider.url()),
+        "authorization_endpoint": format!("{}/login", provider.url()), "code_challenge_methods_supported": ["S256"],
+        "registration_endpoint": format!("{}/clients", provider.url()),
+    });
+    provider.answer_discovery_with(200, discovery.to_string(), &[("content-type", "application/json")]);
 }

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use countersign::integration::refuse_other_audience;
+use countersign::integration::{OperationGuard, refuse_other_audience};
 use countersign_core::verify::Verified;
 use http::request::Parts;
 use rmcp::ServerHandler;
@@ -11,7 +11,7 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
 use super::caller::{McpCaller, check, error, no_caller};
-use crate::access::Access;
+use crate::access::{Access, PassedGuard};
 use crate::binding::CallerBinding;
 use crate::headers::Operation;
 
@@ -60,19 +60,27 @@ impl<H> GuardedHandler<H> {
 
     /// Refuses a caller that may not run the operation.
     fn check(&self, operation: &Operation<'_>, extensions: &Extensions) -> Result<(), ErrorData> {
-        let parts = self.parts(extensions)?;
-        check(self.access.of(operation), parts)
+        self.check_guard(self.access.of(operation), extensions)
     }
 
     /// Refuses a caller that may not send requests at all.
     fn check_caller(&self, extensions: &Extensions) -> Result<(), ErrorData> {
-        check(&self.access.every_request, self.parts(extensions)?)
+        self.check_guard(&self.access.every_request, extensions)
     }
 
     /// Refuses a caller of a method that the table lists as itself or, if it does not, of every request.
     fn check_method_or_caller(&self, method: &str, extensions: &Extensions) -> Result<(), ErrorData> {
         let guard = self.access.methods.get(method).unwrap_or(&self.access.every_request);
-        check(guard, self.parts(extensions)?)
+        self.check_guard(guard, extensions)
+    }
+
+    /// Evaluates a guard, unless the layer has evaluated the same one for this request: requirements in shadow mode count once.
+    fn check_guard(&self, guard: &OperationGuard, extensions: &Extensions) -> Result<(), ErrorData> {
+        let parts = self.parts(extensions)?;
+        match parts.extensions.get::<PassedGuard>() {
+            Some(passed) if passed.is(&self.access, guard) => Ok(()),
+            _ => check(guard, parts),
+        }
     }
 
     /// The head of the request, whose token was made for this server.

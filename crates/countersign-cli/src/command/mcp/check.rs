@@ -75,9 +75,9 @@ impl Arguments {
             found.authorization_servers = document.authorization_servers;
         }
         if let Some(token) = token {
-            endpoint.with_token(token, &mut found).await;
+            endpoint.with_token(token, &challenge, &mut found).await;
             if let Some(tool) = &self.tool {
-                endpoint.with_tool(token, tool, &mut found).await;
+                endpoint.with_tool((token, tool), &challenge, &mut found).await;
             }
         }
         found

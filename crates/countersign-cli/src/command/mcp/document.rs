@@ -4,7 +4,8 @@ use countersign::integration::unexpected_form;
 use reqwest::Url;
 use serde_json::Value;
 
-use super::endpoint::{Challenge, Endpoint};
+use super::challenge::Challenge;
+use super::endpoint::Endpoint;
 use super::findings::{Findings, listed};
 use crate::fetch::{self, Fetched};
 use crate::output;

@@ -9,6 +9,7 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderName
 use reqwest::{Method, Url};
 use serde_json::{Value, json};
 
+use super::challenge::{Challenge, forbidden, of, scopes, unauthorized};
 use super::findings::{Findings, listed};
 use crate::fetch::{self, ConnectionOptions, Fetched};
 use crate::output;
@@ -26,14 +27,6 @@ const HEADER_REVISION: &str = "2026-07-28";
 pub(super) struct Endpoint<'a> {
     pub(super) url: Url,
     pub(super) connection: &'a ConnectionOptions,
-}
-
-/// The challenge of a 401 without a token.
-#[derive(Default)]
-pub(super) struct Challenge {
-    /// The address of the metadata.
-    pub(super) metadata: Option<String>,
-    pub(super) scopes: Vec<String>,
 }
 
 impl Endpoint<'_> {
@@ -76,13 +69,13 @@ impl Endpoint<'_> {
         }
         let parameters = challenge_parameters(&answer.headers, "Bearer");
         if answer.status == 401 {
-            note_challenge(&answer, &parameters, found);
+            unauthorized(&answer, &parameters, found);
         }
         Some(Challenge { metadata: of(&parameters, "resource_metadata"), scopes: scopes(&parameters) })
     }
 
     /// Asks with a token.
-    pub(super) async fn with_token(&self, token: &Secret<String>, found: &mut Findings) {
+    pub(super) async fn with_token(&self, token: &Secret<String>, challenge: &Challenge, found: &mut Findings) {
         self.audience(token, found);
         let answer = match self.initialize(Some(token)).await {
             Ok(answer) => answer,
@@ -96,7 +89,7 @@ impl Endpoint<'_> {
                 let remedy = "countersign verify with the policy of the server prints every check";
                 found.fault("token_refused", format!("401 with the token{reason}"), remedy);
             }
-            403 => forbidden(&answer, "the token", found),
+            403 => forbidden(&answer, "the token", (token, challenge), found),
             500.. => {
                 let remedy = "503: the server cannot fetch the keys (countersign keys check); else see its log";
                 found.fault("status", format!("{} with the token", answer.status_text()), remedy);
@@ -112,7 +105,12 @@ impl Endpoint<'_> {
     }
 
     /// Asks with headers that name a tool, and a body that calls nothing.
-    pub(super) async fn with_tool(&self, token: &Secret<String>, tool: &str, found: &mut Findings) {
+    pub(super) async fn with_tool(
+        &self,
+        (token, tool): (&Secret<String>, &str),
+        challenge: &Challenge,
+        found: &mut Findings,
+    ) {
         let mut headers = headers(Some(token));
         let named = [("mcp-protocol-version", HEADER_REVISION), ("mcp-method", "tools/call"), ("mcp-name", tool)];
         for (name, value) in named {
@@ -125,7 +123,7 @@ impl Endpoint<'_> {
             Err(problem) => return found.unreachable(&self.url, &problem),
         };
         match answer.status {
-            403 => forbidden(&answer, &format!("the tool {}", output::word(tool)), found),
+            403 => forbidden(&answer, &format!("the tool {}", output::word(tool)), (token, challenge), found),
             401 => {} // is a finding already
             _ => {
                 let text = format!(
@@ -181,63 +179,4 @@ fn headers(token: Option<&Secret<String>>) -> HeaderMap {
     let mut headers = HeaderMap::from_iter([(ACCEPT, accepted), (CONTENT_TYPE, json)]);
     headers.extend(token.and_then(|token| fetch::bearer(token.expose())).map(|value| (AUTHORIZATION, value)));
     headers
-}
-
-/// Notes what the challenge of a 401 without a token lacks.
-fn note_challenge(answer: &Fetched, parameters: &[(String, String)], found: &mut Findings) {
-    if parameters.is_empty() {
-        let sent = answer.header("www-authenticate").map_or_else(|| "nothing".to_owned(), output::quoted);
-        let text = format!("no challenge of the scheme Bearer with parameters, but {sent}");
-        let remedy = "answer WWW-Authenticate: Bearer resource_metadata=\"…\", scope=\"…\"";
-        return found.fault("challenge", text, remedy);
-    }
-    if of(parameters, "resource_metadata").is_none() {
-        let text = "the challenge names no resource_metadata: clients of revision 2025-06-18 look nowhere else";
-        found.fault("resource_metadata", text, "add the address of the metadata document to the challenge");
-    }
-    let scopes = scopes(parameters);
-    if scopes.is_empty() {
-        let text = "the challenge names no scope: clients request all of scopes_supported";
-        found.warning("scope", text, "add the scopes that the endpoint needs at least");
-    } else {
-        found.ok("scope", format!("needed at least: {}", listed(&scopes)));
-    }
-    found.offline_access(&scopes, "the challenge");
-    if let Some(error) = of(parameters, "error") {
-        let text = format!("the challenge has error={}, though no token was sent", output::word(&error));
-        found.warning(
-            "error",
-            text,
-            "leave error out of the answer to a request without a token (RFC 6750 section 3.1)",
-        );
-    }
-}
-
-/// Notes what the challenge of a 403 has and lacks.
-fn forbidden(answer: &Fetched, what: &str, found: &mut Findings) {
-    let parameters = challenge_parameters(&answer.headers, "Bearer");
-    if of(&parameters, "error").as_deref() != Some("insufficient_scope") {
-        let text = format!("403 for {what} without insufficient_scope: clients do not request more");
-        return found.ok("forbidden", text);
-    }
-    let scopes = scopes(&parameters);
-    if scopes.is_empty() {
-        let text = format!("403 for {what} does not name the missing scopes: clients cannot request them");
-        found.fault("forbidden_scope", text, "list all scopes of the operation in the parameter scope");
-    } else {
-        found.ok("forbidden", format!("403 for {what}; it needs: {}", listed(&scopes)));
-    }
-    if of(&parameters, "resource_metadata").is_none() {
-        let text = format!("403 for {what} names no resource_metadata");
-        found.warning("forbidden_metadata", text, "add the address of the metadata document, as in the 401");
-    }
-    found.offline_access(&scopes, "the 403");
-}
-
-fn of(parameters: &[(String, String)], name: &str) -> Option<String> {
-    parameters.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.clone())
-}
-
-fn scopes(parameters: &[(String, String)]) -> Vec<String> {
-    of(parameters, "scope").unwrap_or_default().split_ascii_whitespace().map(str::to_owned).collect()
 }

@@ -1,6 +1,7 @@
 //! `countersign mcp`: examines servers of the Model Context Protocol, as their clients see them.
 
 mod authorization;
+mod challenge;
 mod check;
 mod document;
 mod endpoint;
