@@ -3,7 +3,7 @@
 //! The whole cache has a lock for each of its parts, and one reference count for each token. If all threads use one token, they
 //! would wait for each other there.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, TryLockError};
 use std::thread;
 
@@ -20,6 +20,9 @@ const MAX_PLACES: usize = 64;
 
 /// The hits after which the whole cache is asked again: it then knows that the token is in use.
 const USES: u16 = 1024;
+
+/// How often in a row a token is found in the whole cache before it gets its slot: among many tokens that are used alike, none does.
+const REPEATS: u8 = 8;
 
 /// The hits that keep a token in its slot while another one is asked for as often.
 const MAX_CREDIT: u8 = 3;
@@ -53,6 +56,8 @@ struct Tails {
     kept: AtomicU64,
     /// Of the last one that was found in the whole cache.
     found: AtomicU64,
+    /// How often in a row it was found.
+    repeats: AtomicU8,
 }
 
 struct Slot<V> {
@@ -111,12 +116,22 @@ impl<V: Share> SlotOf<'_, V> {
         self.place.get(self.index, token, now)
     }
 
-    /// Notes that the whole cache has the token. What is found twice in a row gets the slot.
+    /// Notes that the whole cache has the token. One that is found often in a row gets the slot.
     #[inline]
     pub(super) fn found(&self, value: &Arc<V>, ends_at: u32, bytes: u32) {
-        if self.tails.found.load(Ordering::Relaxed) != self.tail {
+        if self.tails.found.load(Ordering::Relaxed) == self.tail {
+            self.repeated(value, ends_at, bytes);
+        } else {
             self.tails.found.store(self.tail, Ordering::Relaxed);
-        } else if bytes <= SLOT_BYTES && self.place.offer(self.index, value, ends_at) {
+            self.tails.repeats.store(0, Ordering::Relaxed);
+        }
+    }
+
+    #[cold]
+    fn repeated(&self, value: &Arc<V>, ends_at: u32, bytes: u32) {
+        let repeats = self.tails.repeats.load(Ordering::Relaxed).saturating_add(1);
+        self.tails.repeats.store(repeats, Ordering::Relaxed);
+        if repeats >= REPEATS && bytes <= SLOT_BYTES && self.place.offer(self.index, value, ends_at) {
             self.tails.kept.store(self.tail, Ordering::Relaxed);
         }
     }
@@ -163,7 +178,6 @@ impl<V: Share> Place<V> {
     }
 
     /// Keeps a view of the value, unless the one in the slot is used more. Returns whether it did.
-    #[cold]
     fn offer(&self, index: usize, value: &Arc<V>, ends_at: u32) -> bool {
         let Some(mut slots) = self.lock() else { return false };
         let Some(slot) = slots.get_mut(index) else { return false };
