@@ -224,7 +224,7 @@ impl RefreshPolicy {
     }
 
     /// The time, spread over processes by the jitter.
-    #[cfg(feature = "bundle")]
+    #[cfg(any(feature = "bundle", all(feature = "axum", feature = "outbound")))]
     pub(crate) fn spread(&self, time: Duration) -> Duration {
         time.mul_f64(1.0 + self.jitter * process_jitter())
     }
