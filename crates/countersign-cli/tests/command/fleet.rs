@@ -275,6 +275,13 @@ async fn s14_06_fleets_are_compared_within_themselves_and_filtered_by_name() {
     assert_eq!((differing.code, names(&differing.json()["differences"], "leeway")), (1, vec!["orders", "stock"]));
     let of_stock = run("diff", &["--bundle", other.path(), "--only-service", "stock"]);
     assert_eq!((of_stock.code, names(&of_stock.json()["differences"], "leeway")), (1, vec!["stock"]));
+    // An instance that was started without a bundle is not left alone: it belongs to the fleet of its service.
+    let alone = FleetMember::new("stock", &old).instance("4").report_with_policy().to_json();
+    let mut alone: Value = serde_json::from_str(&alone).expect("JSON");
+    assert!(alone.as_object_mut().expect("a report").remove("bundle").is_some());
+    let alone = file("report", &alone.to_string());
+    let found = run("diff", &["--report", alone.path()]);
+    assert_eq!((found.code, names(&found.json()["differences"], "leeway")), (1, vec!["stock"]));
 
     let groups = |more: &[&str]| {
         let found = run("status", more);

@@ -21,7 +21,7 @@ const MAX_PLACES: usize = 64;
 /// The hits after which the whole cache is asked again: it then knows that the token is in use.
 const USES: u16 = 1024;
 
-/// How often in a row a token is found in the whole cache before it gets its slot: among many tokens that are used alike, none does.
+/// A token that is found so often in a row in the whole cache gets its slot: among many tokens that are used alike, none does.
 const REPEATS: u8 = 8;
 
 /// The hits that keep a token in its slot while another one is asked for as often.
@@ -56,7 +56,7 @@ struct Tails {
     kept: AtomicU64,
     /// Of the last one that was found in the whole cache.
     found: AtomicU64,
-    /// How often in a row it was found.
+    /// The times in a row that it was found.
     repeats: AtomicU8,
 }
 

@@ -18,8 +18,9 @@ const MAX_NAMED: usize = 8;
 /// Show which fields of the policies differ.
 ///
 /// The policies are compared with that of --bundle, or else with the one that most instances have, those of bundles within each
-/// fleet. They need not come in bundles. Instances of other fleets than that of --bundle are left out. The fields are those of which
-/// the fingerprint is a digest. Exit code 3 if a policy is missing and all others are equal, or if there are no reports.
+/// fleet. Instances without a bundle belong to the fleet of their service; policies need not come in bundles. Instances of other
+/// fleets than that of --bundle are left out. The fields are those of which the fingerprint is a digest. Exit code 3 if a policy is
+/// missing and all others are equal, or if there are no reports.
 #[derive(Args)]
 pub(super) struct Arguments {
     #[command(flatten)]
@@ -43,12 +44,7 @@ impl Arguments {
     pub(super) fn run(self) -> Outcome {
         let expected = self.sources.expected()?;
         let Found { instances, unreachable } = self.sources.read(true)?;
-        // Names of fleets count with the issuer whose client reported.
-        let mut fleets: BTreeMap<Option<(Option<String>, String)>, Vec<FleetReport>> = BTreeMap::new();
-        for Instance { issuer, report, .. } in instances {
-            let fleet = report.bundle.as_ref().map(|bundle| (issuer, bundle.fleet.clone()));
-            fleets.entry(fleet).or_default().push(report);
-        }
+        let mut fleets = by_fleet(instances);
         if let Some(given) = expected.as_ref().and_then(|expected| expected.reference.fleet.as_ref()) {
             fleets.retain(|fleet, _| fleet.as_ref().is_none_or(|(_, fleet)| fleet == given));
         }
@@ -109,6 +105,29 @@ impl Arguments {
         let found = reference.differences(&held.policy).into_iter();
         found.filter(|one| !self.except.contains(&one.field)).collect()
     }
+}
+
+/// A fleet, whose name counts with the issuer whose client reported; `None` without bundles.
+type Fleet = Option<(Option<String>, String)>;
+
+/// The reports of each fleet. An instance that has no bundle belongs to the fleet of most instances of its service: it is the one
+/// that differs.
+fn by_fleet(instances: Vec<Instance>) -> BTreeMap<Fleet, Vec<FleetReport>> {
+    let mut of_services: BTreeMap<(Option<String>, String), BTreeMap<Fleet, usize>> = BTreeMap::new();
+    for Instance { issuer, report, .. } in &instances {
+        if let Some(bundle) = &report.bundle {
+            let fleets = of_services.entry((issuer.clone(), report.service.clone())).or_default();
+            *fleets.entry(Some((issuer.clone(), bundle.fleet.clone()))).or_default() += 1;
+        }
+    }
+    let mut fleets: BTreeMap<Fleet, Vec<FleetReport>> = BTreeMap::new();
+    for Instance { issuer, report, .. } in instances {
+        let own = report.bundle.as_ref().map(|bundle| (issuer.clone(), bundle.fleet.clone()));
+        let of_service = || of_services.get(&(issuer, report.service.clone()));
+        let fleet = own.or_else(|| of_service()?.iter().max_by_key(|(_, count)| **count)?.0.clone());
+        fleets.entry(fleet).or_default().push(report);
+    }
+    fleets
 }
 
 /// The policies of these reports, that of most first. Those without one are added to `missing`.
