@@ -22,7 +22,7 @@ impl Task {
 }
 
 /// Returns whether the caller runs on a runtime.
-#[cfg(feature = "remote-keys")]
+#[cfg(any(feature = "remote-keys", all(feature = "axum", feature = "outbound")))]
 pub(crate) fn has_runtime() -> bool {
     Handle::try_current().is_ok()
 }
