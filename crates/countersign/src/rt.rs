@@ -21,6 +21,19 @@ impl Task {
     }
 }
 
+/// A task that is cancelled when this is dropped.
+#[cfg(any(feature = "fleet", all(feature = "axum", feature = "outbound")))]
+pub(crate) struct OwnedTask(pub(crate) Option<Task>);
+
+#[cfg(any(feature = "fleet", all(feature = "axum", feature = "outbound")))]
+impl Drop for OwnedTask {
+    fn drop(&mut self) {
+        if let Some(task) = &self.0 {
+            task.abort();
+        }
+    }
+}
+
 /// Returns whether the caller runs on a runtime.
 #[cfg(any(feature = "remote-keys", all(feature = "axum", feature = "outbound")))]
 pub(crate) fn has_runtime() -> bool {

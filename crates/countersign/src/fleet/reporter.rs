@@ -47,18 +47,7 @@ const CHECK_EVERY: Duration = Duration::from_secs(1);
 #[must_use = "reports end when it is dropped"]
 pub struct FleetReporter {
     shared: Arc<Shared>,
-    _task: Arc<Ending>,
-}
-
-/// Ends the task of the reporter.
-struct Ending(Option<rt::Task>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
+    _task: Arc<rt::OwnedTask>,
 }
 
 /// The settings of a [`FleetReporter`], which has an example.
@@ -166,7 +155,7 @@ impl FleetReporterBuilder {
             last_error: Mutex::default(),
         });
         let task = rt::spawn(report(Arc::clone(&shared)));
-        Ok(FleetReporter { shared, _task: Arc::new(Ending(task)) })
+        Ok(FleetReporter { shared, _task: Arc::new(rt::OwnedTask(task)) })
     }
 }
 

@@ -56,18 +56,7 @@ const MORE_PAUSE: Duration = Duration::from_millis(50);
 #[must_use = "polls end when it is dropped"]
 pub struct SignalPoller {
     shared: Arc<Shared>,
-    _task: Arc<Ending>,
-}
-
-/// Ends the task of the poller.
-struct Ending(Option<rt::Task>);
-
-impl Drop for Ending {
-    fn drop(&mut self) {
-        if let Some(task) = &self.0 {
-            task.abort();
-        }
-    }
+    _task: Arc<rt::OwnedTask>,
 }
 
 /// The settings of a [`SignalPoller`], which has an example.
@@ -140,7 +129,7 @@ impl SignalPollerBuilder {
         let (taken, refused, last_error) = (AtomicU64::new(0), AtomicU64::new(0), Mutex::default());
         let shared = Arc::new(Shared { receiver, url: endpoint, outbound, interval, taken, refused, last_error });
         let task = rt::spawn(follow(Arc::clone(&shared)));
-        Ok(SignalPoller { shared, _task: Arc::new(Ending(task)) })
+        Ok(SignalPoller { shared, _task: Arc::new(rt::OwnedTask(task)) })
     }
 }
 
