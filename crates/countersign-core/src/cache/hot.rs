@@ -35,6 +35,9 @@ pub(crate) trait Share {
     /// The same value with a reference count of its own.
     fn view(this: &Arc<Self>) -> Arc<Self>;
 
+    /// Returns whether both are the same value, or views of it.
+    fn is_same(&self, other: &Self) -> bool;
+
     /// The token that it is the value of.
     fn token(&self) -> &str;
 }
@@ -136,11 +139,11 @@ impl<V: Share> SlotOf<'_, V> {
         }
     }
 
-    /// Removes this token. Other threads remove it from their places when they ask for it.
-    pub(super) fn remove(&self, token: &str) {
+    /// Removes this value. Other threads remove it from their places when they ask for it.
+    pub(super) fn remove(&self, stale: &V) {
         if let Some(mut slots) = self.place.lock()
             && let Some(slot) = slots.get_mut(self.index)
-            && slot.value.as_ref().is_some_and(|value| value.token() == token)
+            && slot.value.as_ref().is_some_and(|value| value.is_same(stale))
         {
             slot.value = None;
         }

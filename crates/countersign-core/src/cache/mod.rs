@@ -89,12 +89,13 @@ impl<V: Share> TokenCache<V> {
         self.all.insert(TokenKey(Arc::clone(token)), Entry { value, ends_at: whole_seconds(ends_at), bytes });
     }
 
-    /// Removes this token.
-    pub(crate) fn remove(&self, token: &str) {
+    /// Removes a value that was found for this token, unless another one has taken its place: the place of another thread may
+    /// still have the old one.
+    pub(crate) fn remove(&self, token: &str, stale: &V) {
         if let Some(slot) = self.hot.slot_of(token) {
-            slot.remove(token);
+            slot.remove(stale);
         }
-        self.all.remove(&TokenRef(token));
+        self.all.remove_if(&TokenRef(token), |entry| entry.value.is_same(stale));
     }
 
     /// The number of cached tokens.
@@ -154,29 +155,46 @@ mod tests {
 
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
-    /// A value that states its token and, as its second part, whose view it is.
-    #[derive(Debug, PartialEq)]
-    struct Value(String, u32);
+    #[derive(Debug)]
+    struct Value {
+        token: String,
+        /// The number among the values for this token.
+        number: u32,
+        /// Zero, or that of a view.
+        view: u32,
+    }
 
     impl Share for Value {
         fn view(this: &Arc<Self>) -> Arc<Self> {
-            Arc::new(Value(this.0.clone(), this.1 + 1))
+            Arc::new(Value { token: this.token.clone(), number: this.number, view: this.view + 1 })
+        }
+
+        fn is_same(&self, other: &Self) -> bool {
+            self.token == other.token && self.number == other.number
         }
 
         fn token(&self) -> &str {
-            &self.0
+            &self.token
         }
     }
 
     fn insert(cache: &TokenCache<Value>, token: &str, bytes: usize, ends_at: Duration) {
-        cache.insert(&token.into(), Arc::new(Value(token.to_owned(), 0)), bytes, ends_at);
+        insert_value(cache, token, 0, bytes, ends_at);
+    }
+
+    fn insert_value(cache: &TokenCache<Value>, token: &str, number: u32, bytes: usize, ends_at: Duration) {
+        cache.insert(&token.into(), Arc::new(Value { token: token.to_owned(), number, view: 0 }), bytes, ends_at);
+    }
+
+    fn remove(cache: &TokenCache<Value>, token: &str) {
+        cache.remove(token, &cache.get(token, AT(1)).expect("a value"));
     }
 
     /// The number of the view, if the token is found.
     fn get(cache: &TokenCache<Value>, token: &str, elapsed: Duration) -> Option<u32> {
         cache.get(token, elapsed).map(|value| {
-            assert_eq!(value.0, token, "the value of another token");
-            value.1
+            assert_eq!(value.token, token, "the value of another token");
+            value.view
         })
     }
 
@@ -225,7 +243,7 @@ mod tests {
         insert(&cache, "a token of ann", 10, AT(20));
         let found: Vec<_> = (0..20).map(|_| get(&cache, "a token of ann", AT(10))).collect();
         assert_eq!(found[19], Some(1));
-        cache.remove("a token of ann");
+        remove(&cache, "a token of ann");
         assert_eq!(get(&cache, "a token of ann", AT(10)), None, "it is removed");
     }
 
@@ -237,10 +255,28 @@ mod tests {
         assert_eq!(kept, Some(1));
         // Another thread removed it.
         std::thread::scope(|scope| {
-            scope.spawn(|| cache.remove("a token of ann"));
+            scope.spawn(|| remove(&cache, "a token of ann"));
         });
         let hits = (0..5_000).take_while(|_| get(&cache, "a token of ann", AT(1)).is_some()).count();
         assert!((1..2_000).contains(&hits), "{hits}");
+    }
+
+    #[test]
+    fn an_old_value_of_one_thread_does_not_remove_the_new_one_of_another() {
+        let cache = TokenCache::new(64 << 20).expect("a cache");
+        insert(&cache, "a token of ann", 10, AT(9));
+        let [.., kept] = [(); 20].map(|()| cache.get("a token of ann", AT(1)).expect("a value"));
+        assert_eq!((kept.number, kept.view), (0, 1));
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                remove(&cache, "a token of ann");
+                insert_value(&cache, "a token of ann", 1, 10, AT(9));
+            });
+        });
+        let old = cache.get("a token of ann", AT(1)).expect("a value");
+        assert_eq!(old.number, 0, "this thread still has it");
+        cache.remove("a token of ann", &old);
+        assert_eq!(cache.get("a token of ann", AT(1)).map(|value| value.number), Some(1));
     }
 
     #[test]

@@ -543,6 +543,10 @@ impl Share for Verified {
         })
     }
 
+    fn is_same(&self, other: &Self) -> bool {
+        std::ptr::eq(self.origin(), other.origin())
+    }
+
     #[inline]
     fn token(&self) -> &str {
         self.origin().token.as_deref().unwrap_or_default()
