@@ -14,68 +14,24 @@ mod oauth2_proxy;
 mod server;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use countersign_benches::report::Report;
-use countersign_benches::traffic::{Plan, Result, load, processes};
+use countersign_benches::traffic::{self, Plan, Result};
 
 fn main() -> ExitCode {
-    // Cargo passes `--bench`.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [server::SERVE] => server::serve(),
-        [] => run(&Plan::FULL),
-        ["--quick"] => run(&Plan::QUICK),
-        _ => Err("the only argument is --quick".into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    traffic::run(server::serve, measure)
 }
 
-fn run(plan: &Plan) -> Result<()> {
-    if !load::is_installed() {
-        return Err("h2load is missing; install it (Debian: apt-get install nghttp2-client)".into());
-    }
-    if processes::can_pin() {
-        // The requests at a fixed rate come from this process.
-        Command::new("taskset").args(["-cp", "1", &std::process::id().to_string()]).output()?;
-    } else {
-        println!("The servers and the load share the processors: there is only one, or no taskset.");
-    }
-    let folder = Folder::new()?;
+fn measure(plan: &Plan, folder: &Path, report: &mut Report) -> Result<()> {
     let servers = server::Servers::start()?;
-    let mut report = Report::default();
-    decisions::run(plan, &servers, &folder.0, &mut report)?;
-    envoy::run(plan, &servers, &folder.0, &mut report)?;
-    oauth2_proxy::run(plan, &servers, &mut report)?;
-    println!("\nGoals\n{}", report.goals().aligned());
-    Ok(())
+    decisions::run(plan, &servers, folder, report)?;
+    envoy::run(plan, &servers, folder, report)?;
+    oauth2_proxy::run(plan, &servers, report)
 }
 
 /// The place of a program that `tests/peers/install` installs.
 pub(crate) fn peer(path: &str) -> Option<PathBuf> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/peers").join(path);
     path.exists().then_some(path)
-}
-
-/// A folder that is removed in the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> Result<Self> {
-        let path = std::env::temp_dir().join(format!("countersign-bench-{}", std::process::id()));
-        std::fs::create_dir_all(&path)?;
-        Ok(Folder(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
 }

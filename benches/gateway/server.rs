@@ -1,7 +1,6 @@
 //! The servers, on one thread of a process of their own: the gateway, and servers that always permit.
 
 use std::convert::Infallible;
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
@@ -21,17 +20,12 @@ use tonic::transport::server::TcpIncoming;
 use tower_service::Service;
 
 use countersign_benches::traffic::Result;
-use countersign_benches::traffic::processes::{self, Role};
-
-/// The argument with which this program serves.
-pub(crate) const SERVE: &str = "--serve";
-
-/// The last line that the servers print before they serve.
-const READY: &str = "ready";
+use countersign_benches::traffic::processes;
+use countersign_benches::traffic::server::{ServerProcess, serve_until_left};
 
 /// The running servers.
 pub(crate) struct Servers {
-    child: Child,
+    process: ServerProcess,
     /// Over gRPC: a bare server of tonic, the same behind axum, and the gateway.
     pub(crate) grpc: [SocketAddr; 3],
     /// Over HTTP: a bare server of axum, and the gateway.
@@ -45,16 +39,12 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts this program once more, as a server.
     pub(crate) fn start() -> Result<Self> {
-        let mut command = processes::command(&std::env::current_exe()?, Role::Server);
-        let mut child = command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let lines = lines.take_while(|line| !matches!(line, Ok(line) if line == READY));
-        let lines: Vec<String> = lines.collect::<std::io::Result<_>>()?;
+        let (process, lines) = ServerProcess::start()?;
         let [bare, bare_axum, ours, bare_http, ours_http, keys, token, jwks] = &lines[..] else {
             return Err("the servers did not start".into());
         };
         Ok(Servers {
-            child,
+            process,
             grpc: [bare.parse()?, bare_axum.parse()?, ours.parse()?],
             http: [bare_http.parse()?, ours_http.parse()?],
             keys: keys.parse()?,
@@ -65,14 +55,7 @@ impl Servers {
 
     /// The processor time of the servers so far.
     pub(crate) fn busy(&self) -> Result<Duration> {
-        processes::busy(self.child.id())
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.busy()
     }
 }
 
@@ -100,14 +83,8 @@ pub(crate) fn serve() -> Result<()> {
         let keys = async move || ([("content-type", "application/json")], published);
         addresses.push(start(Router::new().route("/jwks", get(keys))).await?);
         let mut lines: Vec<String> = addresses.iter().map(SocketAddr::to_string).collect();
-        lines.extend([sample::token(&signer, ISSUER, 1), jwks, READY.to_owned()]);
-        let mut output = std::io::stdout().lock();
-        writeln!(output, "{}", lines.join("\n"))?;
-        output.flush()?;
-        drop(output);
-        // The other end of the input closes with the process that started this one.
-        tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
-        Ok(())
+        lines.extend([sample::token(&signer, ISSUER, 1), jwks]);
+        serve_until_left(&lines).await
     })
 }
 

@@ -13,14 +13,14 @@ mod server;
 
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use countersign_benches::edge;
 use countersign_benches::measure::median;
 use countersign_benches::report::{Report, short};
 use countersign_benches::traffic::latency::{Check, at_rate, kept_up, percentile};
-use countersign_benches::traffic::load::{self, Load};
-use countersign_benches::traffic::{Plan, Result, processes};
+use countersign_benches::traffic::load::Load;
+use countersign_benches::traffic::{self, Plan, Result};
 
 use crate::server::{PATH, Servers};
 
@@ -32,21 +32,7 @@ const FULL: f64 = 95.0;
 const LONGER: f64 = 3.0;
 
 fn main() -> ExitCode {
-    // Cargo passes `--bench`.
-    let arguments: Vec<String> = std::env::args().skip(1).filter(|argument| argument != "--bench").collect();
-    let done = match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {
-        [server::SERVE] => server::serve(),
-        [] => run(&Plan::FULL),
-        ["--quick"] => run(&Plan::QUICK),
-        _ => Err("the only argument is --quick".into()),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            eprintln!("error: {error}");
-            ExitCode::FAILURE
-        }
-    }
+    traffic::run(server::serve, measure)
 }
 
 /// A service, and the requests that it is sent.
@@ -57,26 +43,8 @@ struct Contender {
     goal: f64,
 }
 
-fn run(plan: &Plan) -> Result<()> {
-    if !load::is_installed() {
-        return Err("h2load is missing; install it (Debian: apt-get install nghttp2-client)".into());
-    }
-    if processes::can_pin() {
-        // The requests at a fixed rate come from this process.
-        Command::new("taskset").args(["-cp", "1", &std::process::id().to_string()]).output()?;
-    } else {
-        println!("The servers and the load share the processors: there is only one, or no taskset.");
-    }
-    let folder = std::env::temp_dir().join(format!("countersign-bench-{}", std::process::id()));
-    std::fs::create_dir_all(&folder)?;
-    let measured = all(plan, &Servers::start()?, &folder);
-    let _ = std::fs::remove_dir_all(&folder);
-    println!("\nGoals\n{}", measured?.goals().aligned());
-    Ok(())
-}
-
-fn all(plan: &Plan, servers: &Servers, folder: &Path) -> Result<Report> {
-    let mut report = Report::default();
+fn measure(plan: &Plan, folder: &Path, report: &mut Report) -> Result<()> {
+    let servers = Servers::start()?;
     let headers = |token: &str| vec![("authorization", format!("Bearer {token}"))];
     let [es256, rs256] = &servers.tokens;
     let [bare, ours_es256, ours_rs256, full] = servers.http;
@@ -96,10 +64,10 @@ fn all(plan: &Plan, servers: &Servers, folder: &Path) -> Result<Report> {
         };
         services.iter().map(contender).collect::<Vec<_>>()
     };
-    let rate = side_by_side(plan, servers, "HTTP/1.1", &contenders(Load::http), &mut report)?;
+    let rate = side_by_side(plan, &servers, "HTTP/1.1", &contenders(Load::http), report)?;
     let of_http2: Vec<Contender> =
         contenders(Load::h2c).into_iter().map(|contender| Contender { goal: FULL, ..contender }).collect();
-    side_by_side(plan, servers, "HTTP/2", &of_http2, &mut report)?;
+    side_by_side(plan, &servers, "HTTP/2", &of_http2, report)?;
 
     let check = edge::check_request(es256);
     let [bare_grpc, ours_grpc] = servers.grpc;
@@ -108,13 +76,13 @@ fn all(plan: &Plan, servers: &Servers, folder: &Path) -> Result<Report> {
         Contender { name: "bare tonic", load: load(bare_grpc)?, goal: 100.0 },
         Contender { name: "ES256", load: load(ours_grpc)?, goal: FULL },
     ];
-    side_by_side(plan, servers, "gRPC, unary", &of_grpc, &mut report)?;
+    side_by_side(plan, &servers, "gRPC, unary", &of_grpc, report)?;
 
     for (name, address, token, _) in &services[1..] {
         let lines = [vec![("host", "localhost".to_owned())], headers(token)].concat();
-        latency(plan, name, [bare, *address], &Check::http(PATH, &lines), rate / 2.0, &mut report)?;
+        latency(plan, name, [bare, *address], &Check::http(PATH, &lines), rate / 2.0, report)?;
     }
-    Ok(report)
+    Ok(())
 }
 
 /// Loads the services in turns; the first is the bare one. Returns the requests that it answered in a second.

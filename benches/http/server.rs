@@ -1,8 +1,6 @@
 //! The servers, on one thread of a process of their own.
 
-use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::SocketAddr;
-use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use axum::Router;
@@ -15,28 +13,22 @@ use countersign::guard::require;
 use countersign_benches::edge::AlwaysPermits;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::traffic::Result;
-use countersign_benches::traffic::processes::{self, Role};
+use countersign_benches::traffic::server::{ServerProcess, serve_until_left};
 use countersign_core::authz::scope;
 use countersign_core::key::Algorithm;
 use envoy_types::ext_authz::v3::pb::AuthorizationServer;
 use tokio::net::TcpListener;
 use tonic::transport::server::TcpIncoming;
 
-/// The argument with which this program serves.
-pub(crate) const SERVE: &str = "--serve";
-
 /// The path of all services over HTTP.
 pub(crate) const PATH: &str = "/orders";
-
-/// The last line that the servers print before they serve.
-const READY: &str = "ready";
 
 /// Room for some hundred tokens.
 const CACHE_BYTES: usize = 1 << 20;
 
 /// The running servers.
 pub(crate) struct Servers {
-    child: Child,
+    process: ServerProcess,
     /// Over HTTP/1.1 and HTTP/2: bare, with the layer for ES256 and for RS256, and with a guard and typed claims.
     pub(crate) http: [SocketAddr; 4],
     /// Over gRPC: bare, and with the layer for ES256.
@@ -48,16 +40,12 @@ pub(crate) struct Servers {
 impl Servers {
     /// Starts this program once more, as a server.
     pub(crate) fn start() -> Result<Self> {
-        let mut command: Command = processes::command(&std::env::current_exe()?, Role::Server);
-        let mut child = command.arg(SERVE).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn()?;
-        let lines = BufReader::new(child.stdout.take().ok_or("no output")?).lines();
-        let lines = lines.take_while(|line| !matches!(line, Ok(line) if line == READY));
-        let lines: Vec<String> = lines.collect::<std::io::Result<_>>()?;
+        let (process, lines) = ServerProcess::start()?;
         let [a, b, c, d, bare_grpc, ours_grpc, es256, rs256] = &lines[..] else {
             return Err("the servers did not start".into());
         };
         Ok(Servers {
-            child,
+            process,
             http: [a.parse()?, b.parse()?, c.parse()?, d.parse()?],
             grpc: [bare_grpc.parse()?, ours_grpc.parse()?],
             tokens: [es256.clone(), rs256.clone()],
@@ -66,14 +54,7 @@ impl Servers {
 
     /// The processor time of the servers so far.
     pub(crate) fn busy(&self) -> Result<Duration> {
-        processes::busy(self.child.id())
-    }
-}
-
-impl Drop for Servers {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.process.busy()
     }
 }
 
@@ -114,13 +95,7 @@ pub(crate) fn serve() -> Result<()> {
         let server = tonic::transport::Server::builder().layer(grpc(layer)).add_service(service());
         tokio::spawn(server.serve_with_incoming(incoming(ours)));
 
-        lines.extend([sample::token(&es256, ISSUER, 1), sample::token(&rs256, ISSUER, 1), READY.to_owned()]);
-        let mut output = std::io::stdout().lock();
-        writeln!(output, "{}", lines.join("\n"))?;
-        output.flush()?;
-        drop(output);
-        // The other end of the input closes with the process that started this one.
-        tokio::task::spawn_blocking(|| std::io::stdin().read_line(&mut String::new())).await??;
-        Ok(())
+        lines.extend([sample::token(&es256, ISSUER, 1), sample::token(&rs256, ISSUER, 1)]);
+        serve_until_left(&lines).await
     })
 }
