@@ -514,22 +514,19 @@ impl Verifier {
         elapsed: Duration,
     ) -> Option<Arc<Verified>> {
         let cache = revision.cache.as_ref()?;
-        // What this thread kept may be out of date, and another thread may have verified the token again.
-        for _ in 0..2 {
-            let verified = cache.get(token, elapsed)?;
-            if !sender.meets(verified.binding()) {
-                return None;
-            }
-            let current = verified.trusted_issuer().keys.cell().load();
-            let has_current_keys =
-                current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));
-            if has_current_keys && verified.is_timely(now) && revision.is_still_trusted(&verified, elapsed) {
-                self.0.counts.from_cache.increment();
-                return Some(verified);
-            }
-            cache.remove(token, &verified);
+        let verified = cache.get(token, elapsed)?;
+        if !sender.meets(verified.binding()) {
+            return None;
         }
-        None
+        let current = verified.trusted_issuer().keys.cell().load();
+        let has_current_keys =
+            current.as_ref().is_some_and(|keys| keys.epoch == verified.epoch && keys.is_usable(elapsed));
+        if !has_current_keys || !verified.is_timely(now) || !revision.is_still_trusted(&verified, elapsed) {
+            cache.remove(token, &verified);
+            return None;
+        }
+        self.0.counts.from_cache.increment();
+        Some(verified)
     }
 
     pub(super) fn refuse(&self, error: VerifyError) -> VerifyError {
