@@ -1,5 +1,7 @@
 //! The identifiers of a verified token.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -24,6 +26,80 @@ pub fn token_identifier(token: &Verified) -> Option<KeyedDigest> {
 #[inline]
 pub fn session_identifier(token: &Verified) -> SessionIdentifier {
     *token.identifiers().session.get_or_init(|| read_session(token))
+}
+
+/// The states of a list of identifiers: by them a token remembers that the list has none of its own, until the list grows.
+///
+/// A token remembers one list. A list that it does not remember is searched for each request.
+///
+/// ```
+/// use countersign_core::integration::ListStates;
+/// use countersign_core::verify::Verified;
+///
+/// fn is_listed(token: &Verified, states: &ListStates, search: impl Fn() -> bool) -> bool {
+///     let state = states.current(); // read before the search
+///     if states.is_known_absent(token, state) {
+///         return false;
+///     }
+///     let is_found = search();
+///     if !is_found {
+///         states.remember_absent(token, state);
+///     }
+///     is_found
+/// }
+/// # let _ = is_listed;
+/// ```
+#[derive(Debug)]
+pub struct ListStates {
+    /// The number of the list, unlike that of any other in this process.
+    list: u64,
+    /// Counts from 1.
+    state: AtomicU64,
+}
+
+impl ListStates {
+    /// The states of a new list.
+    #[must_use]
+    pub fn new() -> Self {
+        static LISTS: AtomicU64 = AtomicU64::new(1);
+        ListStates { list: LISTS.fetch_add(1, Ordering::Relaxed), state: AtomicU64::new(1) }
+    }
+
+    /// The state of the list. A search after this finds all that was added before the state began.
+    #[must_use]
+    #[inline]
+    pub fn current(&self) -> u64 {
+        self.state.load(Ordering::Acquire)
+    }
+
+    /// Begins another state. Call this after an identifier was added, and before its revocation is acknowledged.
+    pub fn advance(&self) {
+        self.state.fetch_add(1, Ordering::Release);
+    }
+
+    /// Returns whether a search in this state, or after it began, found none of the token's identifiers.
+    #[must_use]
+    #[inline]
+    pub fn is_known_absent(&self, token: &Verified, state: u64) -> bool {
+        let known = token.identifiers();
+        known.state.load(Ordering::Relaxed) == state && known.list.load(Ordering::Relaxed) == self.list
+    }
+
+    /// Remembers that a search which began after the state was read found none of the token's identifiers.
+    #[inline]
+    pub fn remember_absent(&self, token: &Verified, state: u64) {
+        let known = token.identifiers();
+        let list = known.list.compare_exchange(0, self.list, Ordering::Relaxed, Ordering::Relaxed);
+        if list.is_ok() || list == Err(self.list) {
+            known.state.store(state, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Default for ListStates {
+    fn default() -> Self {
+        Self::new()
+    }
 }
 
 fn read_session(token: &Verified) -> SessionIdentifier {

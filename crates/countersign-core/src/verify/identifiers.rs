@@ -1,6 +1,7 @@
 //! Digests of identifiers, by which lists of revocations find tokens.
 
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicU64;
 
 use crate::digest::{DigestKey, KeyedDigest};
 
@@ -36,6 +37,10 @@ pub enum SessionIdentifier {
 pub(crate) struct Identifiers {
     pub(super) token: OnceLock<KeyedDigest>,
     pub(super) session: OnceLock<SessionIdentifier>,
+    /// The list that remembers here that it has neither of them; 0 if none does.
+    pub(super) list: AtomicU64,
+    /// The state of that list; 0 before its first search.
+    pub(super) state: AtomicU64,
 }
 
 /// The digest of an identifier under a key of this process.

@@ -67,6 +67,8 @@ impl RevocationList {
         let is_over = &mut |packed| is_attached && self.may_remove(packed, meant, now);
         self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
         if is_new {
+            // After the entry and its kind: tokens that are asked about from now on are searched for again.
+            self.states.advance();
             self.signal.send();
         }
         Ok(())

@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::Fault;
-use countersign_core::integration::{Counter, IdentifierKind, SessionIdentifier, session_identifier, token_identifier};
+use countersign_core::integration::{
+    Counter, IdentifierKind, ListStates, SessionIdentifier, session_identifier, token_identifier,
+};
 use countersign_core::revocation::{RevocationNotice, RevocationSink, RevokedTokens, SinkFuture};
 use countersign_core::verify::Verified;
 
@@ -69,6 +71,8 @@ const FIRST_TIME: UnixTime = UnixTime::from_secs(946_684_800);
 /// ```
 pub struct RevocationList {
     pub(super) identifiers: Identifiers,
+    /// The states of `identifiers`.
+    pub(super) states: ListStates,
     pub(super) names: Names,
     /// Issuers with revocations that found no room; the empty name stands for all issuers.
     pub(super) refused: papaya::HashMap<Box<str>, ()>,
@@ -92,6 +96,7 @@ impl RevocationList {
     pub fn new() -> Self {
         RevocationList {
             identifiers: Identifiers::new(),
+            states: ListStates::new(),
             names: Names::default(),
             refused: papaya::HashMap::new(),
             has_refused: AtomicBool::new(false),
@@ -285,7 +290,10 @@ impl RevocationList {
     #[inline]
     fn listed(&self, token: &Verified) -> RevocationStatus {
         let id = token_identifier(token);
-        let identifiers = (self.identifiers.len() > 0).then(|| self.identifiers.snapshot());
+        let state = self.states.current(); // read before the search
+        let has_identifiers = self.identifiers.len() > 0;
+        let is_searched = has_identifiers && !self.states.is_known_absent(token, state);
+        let identifiers = is_searched.then(|| self.identifiers.snapshot());
         if let (Some(identifiers), Some(id)) = (&identifiers, id)
             && identifiers.contains(id)
         {
@@ -299,15 +307,17 @@ impl RevocationList {
             return by_names;
         }
         // Its claims are decoded once for the name of its session, which few issuers revoke.
-        let sessions = identifiers.filter(|_| self.names.has_of_any(Kind::Session));
-        let session = sessions.map(|identifiers| (session_identifier(token), identifiers));
-        let is_session_unreadable = match session {
-            Some((SessionIdentifier::Digest(session), identifiers)) if identifiers.contains(session) => {
+        let has_sessions = has_identifiers && self.names.has_of_any(Kind::Session);
+        let session = has_sessions.then(|| session_identifier(token));
+        if let Some(identifiers) = identifiers {
+            if let Some(SessionIdentifier::Digest(session)) = session
+                && identifiers.contains(session)
+            {
                 return RevocationStatus::Revoked;
             }
-            Some((session, _)) => session == SessionIdentifier::Unreadable,
-            None => false,
-        };
+            self.states.remember_absent(token, state);
+        }
+        let is_session_unreadable = session == Some(SessionIdentifier::Unreadable);
         let is_unnamed = |kind, is_named: bool| !is_named && self.names.has_of(kind, token.issuer());
         if is_unnamed(Kind::Token, id.is_some()) || is_unnamed(Kind::Session, !is_session_unreadable) {
             return RevocationStatus::Unknown;
@@ -393,6 +403,34 @@ mod tests {
             let token = issuer.token().audience("api").subject("bob").lifetime(HOUR).without_claim("jti").sign();
             let token = issuer.verifier_for("api").verify(&token).await.expect("good");
             assert_eq!(list.status(&token), expected, "{lasts:?}");
+        }
+    }
+
+    /// A token remembers the state of one list in which it was not found.
+    #[tokio::test]
+    async fn s11_06_a_token_that_was_valid_in_any_list_is_found_once_it_is_revoked() {
+        let issuer = TestIssuer::new();
+        let revoke_token = |list: &RevocationList| list.revoke_token(issuer.name(), "one", UnixTime::MAX);
+        let revoke_session = |list: &RevocationList| list.revoke_session(issuer.name(), "two", UnixTime::MAX);
+        for revoke in [&revoke_token as &dyn Fn(&RevocationList) -> _, &revoke_session] {
+            for revoked in 0..2 {
+                let lists = [(); 2].map(|()| RevocationList::new());
+                let token = issuer.token().audience("api").claim("jti", "one").claim("sid", "two");
+                let token = issuer.verifier_for("api").verify(&token.sign()).await.expect("good");
+                let statuses = || [&lists[0], &lists[1]].map(|list| list.status(&token));
+                for list in &lists {
+                    list.revoke_token(issuer.name(), "another", UnixTime::MAX).expect("room");
+                }
+                for _ in 0..3 {
+                    assert_eq!(statuses(), [RevocationStatus::Valid; 2]);
+                }
+                revoke(&lists[revoked]).expect("room");
+                for _ in 0..3 {
+                    let mut expected = [RevocationStatus::Valid; 2];
+                    expected[revoked] = RevocationStatus::Revoked;
+                    assert_eq!(statuses(), expected);
+                }
+            }
         }
     }
 
