@@ -146,7 +146,7 @@ async fn s10_05_opentelemetry_reads_the_same_numbers() {
     let exporter = InMemoryMetricExporter::default();
     let provider = SdkMeterProvider::builder().with_reader(PeriodicReader::builder(exporter.clone()).build()).build();
     global::set_meter_provider(provider.clone());
-    let service = Service::start().await;
+    let service = Service::start_unpublished().await;
     service.metrics().observe();
     countersign_issuer::IssuerMetrics::new(&service.embedded).observe();
     countersign_gateway::GatewayMetrics::new(&service.gateway, "nginx").observe();

@@ -98,7 +98,23 @@ async fn gateway(verifier: &Verifier, tokens: &str, token: &str) -> Gateway {
 }
 
 impl Service {
+    /// A service whose numbers the recorder gets.
     pub async fn start() -> Self {
+        Self::start_with(|metrics, of_issuer, of_gateway| {
+            const EVERY: Duration = Duration::from_millis(100);
+            metrics.clone().publish_every(EVERY);
+            of_issuer.clone().publish_every(EVERY);
+            of_gateway.clone().publish_every(EVERY);
+        })
+        .await
+    }
+
+    /// A service whose numbers the recorder gets only if it is scraped: the recorder adds up those of all services.
+    pub async fn start_unpublished() -> Self {
+        Self::start_with(|_, _, _| ()).await
+    }
+
+    async fn start_with(publish: impl FnOnce(&Metrics, &IssuerMetrics, &GatewayMetrics)) -> Self {
         let recorder = recorder();
         let provider = Provider::start(&TestIssuer::with_system_clock()).await.expect("a free port");
         let issuer = oidc(provider.url()).audience("orders");
@@ -122,7 +138,6 @@ impl Service {
         tokio::spawn(async move { axum::serve(listener, payments).await });
         let gateway = gateway(&verifier, &tokens, &provider.token().subject("ann").audience("orders").sign()).await;
         let of_gateway = GatewayMetrics::new(&gateway, "nginx");
-        of_gateway.clone().publish_every(Duration::from_millis(100));
         let revoked = Arc::new(RevocationList::new());
         let feed = revoked.feed(Duration::from_secs(3600));
         feed.apply(&RevocationNotice::token("https://id.test", "one", UnixTime::MAX).expect("valid")).expect("room");
@@ -130,10 +145,9 @@ impl Service {
         let current =
             Metrics::new(&verifier).outbound(&outbound).introspection(&asking).replays(&bound).revocations(&revoked);
         let current = current.status_lists(&Arc::new(StatusLists::new(&verifier)));
-        current.clone().publish_every(Duration::from_millis(100));
         let (embedded, embedded_secret) = embedded_issuer().await;
-        IssuerMetrics::new(&embedded).publish_every(Duration::from_millis(100));
         let of_issuer = IssuerMetrics::new(&embedded);
+        publish(&current, &of_issuer, &of_gateway);
         let scrape = move || {
             let (metrics, of_issuer, of_gateway) = (current.clone(), of_issuer.clone(), of_gateway.clone());
             async move {

@@ -36,7 +36,7 @@ pub fn session_identifier(token: &Verified) -> SessionIdentifier {
 /// use countersign_core::integration::ListStates;
 /// use countersign_core::verify::Verified;
 ///
-/// fn is_listed(token: &Verified, states: &ListStates, search: impl Fn() -> bool) -> bool {
+/// fn is_listed(token: &Verified, states: &ListStates, search: fn() -> bool) -> bool {
 ///     let state = states.current(); // read before the search
 ///     if states.is_known_absent(token, state) {
 ///         return false;
