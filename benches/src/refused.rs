@@ -17,7 +17,10 @@ pub struct Refused {
     pub token: String,
 }
 
-/// One token for each reason; a signature is checked for the last only.
+/// The names of those that are refused after the signature check.
+pub const AFTER_SIGNATURE: [&str; 2] = ["expired", "a signature that does not match"];
+
+/// One token for each reason.
 #[must_use]
 pub fn all(signer: &Signer) -> Vec<Refused> {
     let good = sample::token(signer, ISSUER, 1);

@@ -13,9 +13,6 @@ use countersign_core::key::Algorithm;
 /// RS256: the cheapest check that a public key makes, so that one spent in vain would show.
 const ALGORITHM: Algorithm = Algorithm::RS256;
 
-/// Refused after the signature check.
-const AFTER_SIGNATURE: [&str; 2] = ["expired", "a signature that does not match"];
-
 pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let signer = sample::signer(ALGORITHM);
     let verifier = sample::verifier(&signer, 1 << 20);
@@ -29,7 +26,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         }));
     }
     let figures = interleave(plan, contenders);
-    for figure in figures[1..].iter().filter(|figure| !AFTER_SIGNATURE.contains(&&*figure.name)) {
+    for figure in figures[1..].iter().filter(|figure| !refused::AFTER_SIGNATURE.contains(&&*figure.name)) {
         report.at_most(format!("refusing: {}", figure.name), " µs", 2.0, figure.nanos / 1000.0);
     }
     let rows = figures

@@ -82,15 +82,14 @@ impl ListStates {
     #[inline]
     pub fn is_known_absent(&self, token: &Verified, state: u64) -> bool {
         let known = token.identifiers();
-        known.state.load(Ordering::Relaxed) == state && known.list.load(Ordering::Relaxed) == self.list
+        known.state.load(Ordering::Relaxed) == state && known.list.get() == Some(&self.list)
     }
 
     /// Remembers that a search which began after the state was read found none of the token's identifiers.
     #[inline]
     pub fn remember_absent(&self, token: &Verified, state: u64) {
         let known = token.identifiers();
-        let list = known.list.compare_exchange(0, self.list, Ordering::Relaxed, Ordering::Relaxed);
-        if list.is_ok() || list == Err(self.list) {
+        if *known.list.get_or_init(|| self.list) == self.list {
             known.state.store(state, Ordering::Relaxed);
         }
     }

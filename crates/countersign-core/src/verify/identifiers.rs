@@ -37,8 +37,8 @@ pub enum SessionIdentifier {
 pub(crate) struct Identifiers {
     pub(super) token: OnceLock<KeyedDigest>,
     pub(super) session: OnceLock<SessionIdentifier>,
-    /// The list that remembers here that it has neither of them; 0 if none does.
-    pub(super) list: AtomicU64,
+    /// The list that remembers here that it has neither of them: the first that was searched.
+    pub(super) list: OnceLock<u64>,
     /// The state of that list; 0 before its first search.
     pub(super) state: AtomicU64,
 }
