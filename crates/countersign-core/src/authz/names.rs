@@ -26,14 +26,18 @@ pub struct Names(Box<[u8]>);
 /// The size in bytes of each number before the names.
 const NUMBER_BYTES: usize = size_of::<u32>();
 
-/// The number of names that are collected on the stack; enough for most lists.
+/// The number of names that are collected on the stack, and searched one after the other; enough for most lists.
 const FEW: usize = 12;
 
 impl Names {
     /// Returns whether the set contains exactly this name.
     #[must_use]
     pub fn contains(&self, name: &str) -> bool {
-        let (mut low, mut high) = (0, self.len());
+        let count = self.len();
+        if count <= FEW {
+            return self.few_contain(name.as_bytes(), count);
+        }
+        let (mut low, mut high) = (0, count);
         while low < high {
             let middle = low.midpoint(high);
             match self.name(middle).cmp(name.as_bytes()) {
@@ -43,6 +47,19 @@ impl Names {
             }
         }
         false
+    }
+
+    /// The same for a short set: comparing all lengths costs less than the first step of a search.
+    fn few_contain(&self, name: &[u8], count: usize) -> bool {
+        let numbers = self.0.get(NUMBER_BYTES..).unwrap_or_default();
+        let Some((ends, names)) = numbers.split_at_checked(NUMBER_BYTES * count) else { return false };
+        let mut start = 0;
+        ends.as_chunks().0.iter().any(|end| {
+            let end = u32::from_le_bytes(*end) as usize;
+            let is_same = end.wrapping_sub(start) == name.len() && names.get(start..end) == Some(name);
+            start = end;
+            is_same
+        })
     }
 
     /// Adds a name and returns whether it was new. An empty string is no name, and is not added.

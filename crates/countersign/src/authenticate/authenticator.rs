@@ -499,6 +499,7 @@ impl Authenticator {
         }
     }
 
+    #[inline(always)]
     fn check_revocation<B>(
         &self,
         request: &mut Request<B>,
@@ -522,6 +523,7 @@ impl Authenticator {
     }
 
     /// Verifies the transaction token of a caller, if the layer takes them.
+    #[inline(always)]
     fn check_transaction<B>(&self, request: &mut Request<B>, caller: VerifiedCaller) -> Result<Admission, Refusal> {
         let Some(transactions) = &self.settings.transactions else { return Ok(self.admit(request, caller, None)) };
         let token = match transaction::read(request.headers()) {
@@ -573,6 +575,7 @@ impl Authenticator {
         Err(Refusal::NoToken)
     }
 
+    #[inline(always)]
     fn admit<B>(
         &self,
         request: &mut Request<B>,
@@ -603,6 +606,7 @@ impl Authenticator {
     }
 
     /// The record of the caller, for the extensions of the request.
+    #[inline(always)]
     fn record<B>(
         &self,
         request: &Request<B>,

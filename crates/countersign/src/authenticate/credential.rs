@@ -127,22 +127,33 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri, takes_dpop: bool) -> Credent
         return Credential::None;
     }
     // Not `to_str`, which checks byte by byte.
-    let Ok(line) = std::str::from_utf8(line.as_bytes()) else {
+    let Ok(line) = simdutf8::basic::from_utf8(line.as_bytes()) else {
         return Credential::Malformed("the Authorization header is not UTF-8");
     };
-    let (scheme, rest) = line.split_once(' ').unwrap_or((line, ""));
-    let is_dpop = takes_dpop && scheme.eq_ignore_ascii_case("dpop");
-    if !is_dpop && !scheme.eq_ignore_ascii_case("bearer") {
-        return match hides_bearer(line) {
-            true => Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space"),
-            false => Credential::None,
-        };
-    }
+    let (is_dpop, token) = match (after_scheme(line, "bearer"), after_scheme(line, "dpop").filter(|_| takes_dpop)) {
+        (Some(token), _) => (false, token),
+        (None, Some(token)) => (true, token),
+        (None, None) if hides_bearer(line) => {
+            return Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space");
+        }
+        (None, None) => return Credential::None,
+    };
     if uri.query().is_some_and(has_token) {
         return Credential::Malformed("one token in the header and one in the query");
     }
-    let token = rest.trim_start_matches(' ');
     if is_dpop { Credential::Dpop(token) } else { Credential::Bearer(token) }
+}
+
+/// The credential behind `scheme` and its spaces; `None` if the line is of another scheme.
+#[inline]
+fn after_scheme<'l>(line: &'l str, scheme: &str) -> Option<&'l str> {
+    let (start, rest) = line.split_at_checked(scheme.len())?;
+    if !start.eq_ignore_ascii_case(scheme) || !(rest.is_empty() || rest.starts_with(' ')) {
+        return None;
+    }
+    // Not `trim_start_matches`, whose search costs more than the one space that is there.
+    let spaces = rest.bytes().take_while(|byte| *byte == b' ').count();
+    rest.get(spaces..)
 }
 
 /// Returns whether a credential of another scheme may be read as one of the Bearer scheme too: by a reader that takes other

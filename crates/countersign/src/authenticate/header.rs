@@ -76,7 +76,7 @@ impl HeaderToken {
     /// The tokens in the header, one for each line that is not empty; `None` for one that is not UTF-8.
     pub(super) fn values<'r>(&self, headers: &'r HeaderMap) -> impl Iterator<Item = Option<&'r str>> {
         let lines = self.name.iter().flat_map(|name| headers.get_all(name)).filter(|line| !line.is_empty());
-        lines.map(|line| std::str::from_utf8(line.as_bytes()).ok().map(without_scheme))
+        lines.map(|line| simdutf8::basic::from_utf8(line.as_bytes()).ok().map(without_scheme))
     }
 
     /// Marks the token sensitive: `Debug` of headers does not show it then.

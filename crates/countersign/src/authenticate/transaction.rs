@@ -29,7 +29,7 @@ pub(super) fn read(headers: &HeaderMap) -> TxnHeader<'_> {
     if lines.next().is_some() {
         return TxnHeader::Malformed("more than one Txn-Token header");
     }
-    match std::str::from_utf8(line.as_bytes()) {
+    match simdutf8::basic::from_utf8(line.as_bytes()) {
         Ok(token) => TxnHeader::One(token),
         Err(_) => TxnHeader::Malformed("the Txn-Token header is not UTF-8"),
     }
