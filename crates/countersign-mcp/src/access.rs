@@ -1,8 +1,6 @@
 //! The requirements of a server, by operation.
 
 use std::collections::HashMap;
-#[cfg(feature = "rmcp")]
-use std::sync::Arc;
 
 use countersign::integration::OperationGuard;
 use foldhash::fast::RandomState;
@@ -62,28 +60,6 @@ pub(crate) struct Access {
     pub(crate) refuses_unclear: bool,
     #[cfg_attr(not(feature = "rmcp"), expect(dead_code, reason = "only handlers list"))]
     pub(crate) filters_lists: bool,
-}
-
-/// Request extension: the guard that let the request pass in the layer. The handler does not evaluate the same guard again, so that
-/// requirements in shadow mode count a request once.
-#[cfg(feature = "rmcp")]
-#[derive(Clone, Debug)]
-pub(crate) struct PassedGuard {
-    /// Keeps the guard at its address.
-    access: Arc<Access>,
-    address: usize,
-}
-
-#[cfg(feature = "rmcp")]
-impl PassedGuard {
-    pub(crate) fn new(access: &Arc<Access>, guard: &OperationGuard) -> Self {
-        PassedGuard { access: Arc::clone(access), address: std::ptr::from_ref(guard).addr() }
-    }
-
-    /// Returns whether it is this guard, of this table.
-    pub(crate) fn is(&self, access: &Arc<Access>, guard: &OperationGuard) -> bool {
-        Arc::ptr_eq(&self.access, access) && self.address == std::ptr::from_ref(guard).addr()
-    }
 }
 
 /// The guard of a request.

@@ -27,7 +27,6 @@ const TASK: &str = "task";
 /// Binds text to issuer, subject and client of a caller and to the address of the server, by HMAC-SHA-256. Nothing is stored.
 ///
 /// The text can be read by the client, and by nobody changed.
-#[derive(Clone)]
 pub(crate) struct CallerBinding {
     key: hmac::Key,
     resource: Arc<str>,

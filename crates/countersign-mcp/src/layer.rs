@@ -55,7 +55,7 @@ pub struct McpLayer {
     seal: SessionSeal,
     metadata: ResourceMetadata,
     #[cfg(feature = "rmcp")]
-    pub(crate) binding: CallerBinding,
+    pub(crate) binding: Arc<CallerBinding>,
 }
 
 impl McpLayer {
@@ -73,7 +73,7 @@ impl McpLayer {
             seal: SessionSeal::new(),
             metadata,
             #[cfg(feature = "rmcp")]
-            binding,
+            binding: Arc::new(binding),
         }
     }
 

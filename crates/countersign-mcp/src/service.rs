@@ -10,8 +10,6 @@ use countersign::response::ResponseBody;
 use http::{HeaderMap, HeaderValue, Request, Response, StatusCode, header};
 use tower_service::Service;
 
-#[cfg(feature = "rmcp")]
-use crate::access::PassedGuard;
 use crate::access::{Access, Decided, ServerTrust};
 use crate::future::{Behind, McpFuture};
 use crate::headers::Head;
@@ -42,9 +40,8 @@ impl<S> McpService<S> {
         match decided {
             Decided::By(guard) => {
                 let refused = guard.refusal(request);
-                #[cfg(feature = "rmcp")]
                 if refused.is_none() && self.trust.checks_inside {
-                    request.extensions_mut().insert(PassedGuard::new(&self.access, guard));
+                    guard.note_passed(request.extensions_mut());
                 }
                 refused
             }

@@ -11,7 +11,7 @@ use rmcp::model::*;
 use rmcp::service::{NotificationContext, RequestContext, RoleServer, SubscriptionContext};
 
 use super::caller::{McpCaller, check, error, no_caller};
-use crate::access::{Access, PassedGuard};
+use crate::access::Access;
 use crate::binding::CallerBinding;
 use crate::headers::Operation;
 
@@ -36,7 +36,7 @@ use crate::headers::Operation;
 pub struct GuardedHandler<H> {
     inner: H,
     access: Arc<Access>,
-    binding: CallerBinding,
+    binding: Arc<CallerBinding>, // rmcp moves the handler of each request several times
 }
 
 /// The caller and operation that the next round of a request is bound to.
@@ -49,7 +49,7 @@ struct Round {
 type Context = RequestContext<RoleServer>;
 
 impl<H> GuardedHandler<H> {
-    pub(super) fn new(inner: H, access: Arc<Access>, binding: CallerBinding) -> Self {
+    pub(super) fn new(inner: H, access: Arc<Access>, binding: Arc<CallerBinding>) -> Self {
         GuardedHandler { inner, access, binding }
     }
 
@@ -74,21 +74,17 @@ impl<H> GuardedHandler<H> {
         self.check_guard(guard, extensions)
     }
 
-    /// Evaluates a guard, unless the layer has evaluated the same one for this request: requirements in shadow mode count once.
+    /// Evaluates a guard for the head of the request, whose token was made for this server.
+    ///
+    /// If the layer has let the request pass by the same guard, both was checked there: requirements in shadow mode count once.
     fn check_guard(&self, guard: &OperationGuard, extensions: &Extensions) -> Result<(), ErrorData> {
-        let parts = self.parts(extensions)?;
-        match parts.extensions.get::<PassedGuard>() {
-            Some(passed) if passed.is(&self.access, guard) => Ok(()),
-            _ => check(guard, parts),
-        }
-    }
-
-    /// The head of the request, whose token was made for this server.
-    fn parts<'c>(&self, extensions: &'c Extensions) -> Result<&'c Parts, ErrorData> {
         let parts = extensions.get::<Parts>().ok_or_else(no_caller)?;
+        if guard.has_passed(&parts.extensions) {
+            return Ok(());
+        }
         match refuse_other_audience(&parts.extensions, &parts.headers, &self.access.resource) {
             Some(refused) => Err(error(&refused)),
-            None => Ok(parts),
+            None => check(guard, parts),
         }
     }
 

@@ -69,6 +69,6 @@ impl McpLayer {
     ///
     /// Without a caller every operation answers an error, over every transport.
     pub fn guard<H: ServerHandler>(&self, handler: H) -> GuardedHandler<H> {
-        GuardedHandler::new(handler, Arc::clone(&self.access), self.binding.clone())
+        GuardedHandler::new(handler, Arc::clone(&self.access), Arc::clone(&self.binding))
     }
 }

@@ -34,7 +34,15 @@ pub struct Authenticated {
     pub(crate) form: AnswerForm,
     /// The path parameters that guards let through, for those behind routers that the guards do not know.
     pub(crate) compared: Vec<(String, String)>,
+    /// The guard of an operation that let the request pass, which is not evaluated again further inside.
+    #[cfg(feature = "axum")]
+    pub(crate) passed: Option<GuardId>,
 }
+
+/// The identity of the guard of an operation and of its clones, unique in the process.
+#[cfg(feature = "axum")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct GuardId(pub(crate) u64);
 
 /// Parts of the layer that guards and extractors behind it use.
 #[derive(Debug)]

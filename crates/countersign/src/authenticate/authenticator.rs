@@ -619,7 +619,16 @@ impl Authenticator {
             trail.admitted(verified.as_ref(), transaction.as_ref());
         }
         let (context, compared) = (Arc::clone(&self.context), Vec::new());
-        Authenticated { verified, transaction, asked, context, form, compared }
+        Authenticated {
+            verified,
+            transaction,
+            asked,
+            context,
+            form,
+            compared,
+            #[cfg(feature = "axum")]
+            passed: None,
+        }
     }
 
     fn invalid_request(&self, reason: &'static str) -> Refusal {

@@ -35,6 +35,8 @@ mod websocket;
 
 pub use api_key::{ApiKeyAnswer, ApiKeyCheck, ApiKeySource};
 pub(crate) use asked::AskedAbout;
+#[cfg(feature = "axum")]
+pub(crate) use authenticated::GuardId;
 pub(crate) use authenticated::LayerContext;
 pub use authenticated::{Authenticated, AuthenticationStatus};
 pub use builder::AuthenticateLayerBuilder;

@@ -1,5 +1,7 @@
 //! A guard for the operations that one route has, each with a requirement of its own.
 
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use countersign_core::authz::Requirement;
 use countersign_core::error::VerifyError;
@@ -10,37 +12,55 @@ use http::{Extensions, HeaderMap, Request, Response};
 use super::request::HttpFacts;
 use super::service::{Require, Sent};
 use crate::audit::{Trail, Weight};
-use crate::authenticate::Authenticated;
+use crate::authenticate::{Authenticated, GuardId};
 use crate::response::{AnswerForm, Refusal, SetupFault};
 use crate::telemetry;
 
 /// A requirement that a layer of another crate evaluates for a request, or for what is left of one.
 #[derive(Clone, Debug)]
-pub struct OperationGuard(Require<()>);
+pub struct OperationGuard {
+    require: Require<()>,
+    id: GuardId,
+}
 
 impl OperationGuard {
     /// A guard with this requirement.
     #[must_use]
     pub fn new(requirement: Requirement) -> Self {
-        OperationGuard(Require::new((), requirement))
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let id = GuardId(NEXT.fetch_add(1, Ordering::Relaxed));
+        OperationGuard { require: Require::new((), requirement), id }
     }
 
     /// The requirement.
     pub fn requirement(&self) -> &Requirement {
-        self.0.requirement()
+        self.require.requirement()
     }
 
     /// The answer to a request that may not pass; `None` lets it pass.
     #[must_use]
     pub fn refusal<B>(&self, request: &mut Request<B>) -> Option<Response<Bytes>> {
-        self.0.refusal(request).map(|refused| refused.answer)
+        self.require.refusal(request).map(|refused| refused.answer)
     }
 
-    /// The same for a request of which only its parts are left. Its answer may already be on its way.
+    /// Notes on the request that this guard let it pass.
+    pub fn note_passed(&self, extensions: &mut Extensions) {
+        if let Some(caller) = extensions.get_mut::<Authenticated>() {
+            caller.passed = Some(self.id);
+        }
+    }
+
+    /// Returns whether it is noted that this guard let the request pass, and no other guard after it.
+    #[must_use]
+    pub fn has_passed(&self, extensions: &Extensions) -> bool {
+        extensions.get::<Authenticated>().is_some_and(|caller| caller.passed == Some(self.id))
+    }
+
+    /// The same as [`refusal`](Self::refusal) for a request of which only its parts are left. Its answer may already be on its way.
     #[must_use]
     pub fn refusal_of(&self, parts: &Parts) -> Option<Response<Bytes>> {
         let sent = Sent { headers: &parts.headers, uri: &parts.uri, extensions: &parts.extensions };
-        self.0.refusal_of_sent(sent).map(|refused| refused.answer)
+        self.require.refusal_of_sent(sent).map(|refused| refused.answer)
     }
 
     /// Returns whether the caller of this request meets the requirement. Nothing is logged or counted as a refusal.
@@ -49,7 +69,7 @@ impl OperationGuard {
         let Some(Authenticated { verified: Some(verified), transaction, context, .. }) = parts.extensions.get() else {
             return false;
         };
-        let parameters = self.0.parameters_of(&parts.extensions);
+        let parameters = self.require.parameters_of(&parts.extensions);
         let facts = HttpFacts { parameters: &parameters, headers: &parts.headers, uri: &parts.uri };
         let request = RequestContext::from_clock(&*context.clock).request(&facts);
         check_in_transaction(verified, self.requirement(), request, transaction.as_ref()).is_allowed()
