@@ -9,7 +9,7 @@ use std::time::Duration;
 use countersign::authenticate::{ApiKeyAnswer, ApiKeyCheck};
 use countersign_core::clock::{Clock, UnixTime};
 use countersign_core::error::VerifyError;
-use countersign_core::integration::{DigestCache, DigestKey, is_vouched_now, verified_bytes, vouch};
+use countersign_core::integration::{DigestCache, DigestKey, is_vouched_now, verified_bytes, view_of, vouch};
 use countersign_core::secret::Secret;
 use countersign_core::token::CredentialKind;
 use countersign_core::verify::{Verified, Verifier};
@@ -50,9 +50,15 @@ struct Caller {
     verified: Arc<Verified>,
 }
 
+impl Caller {
+    fn view(this: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Caller { entry: Arc::clone(&this.entry), verified: view_of(&this.verified) })
+    }
+}
+
 impl Check {
     pub(crate) fn new(ring: Arc<Ring>, verifier: Verifier, issuer: Arc<str>, prefix: Prefix, pepper: Pepper) -> Self {
-        let callers = DigestCache::new(CACHE_BYTES, MEAN_CALLER);
+        let callers = DigestCache::shared_by(CACHE_BYTES, MEAN_CALLER, Caller::view);
         Check(Arc::new(Inner { ring, verifier, issuer, prefix, pepper, digests: DigestKey::random(), callers }))
     }
 }

@@ -123,6 +123,13 @@ impl fmt::Debug for KeyedDigest {
 }
 
 impl KeyedDigest {
+    /// One half of it, for a table in which the whole is compared.
+    #[inline]
+    pub(crate) const fn low(self) -> u64 {
+        let KeyedDigest([_, second]) = self;
+        second
+    }
+
     /// The digest as a number, for tables.
     ///
     /// ```

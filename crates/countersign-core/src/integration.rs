@@ -86,5 +86,5 @@ pub use crate::verify::transaction_replaceable::{
 };
 pub use crate::verify::verifier::{Step, Uncached};
 pub use crate::verify::vouched::{
-    check_sender, has_same_authorities, is_vouched_now, verified_bytes, vouch, vouch_again, vouched_claims,
+    check_sender, has_same_authorities, is_vouched_now, verified_bytes, view_of, vouch, vouch_again, vouched_claims,
 };

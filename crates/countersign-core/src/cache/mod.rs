@@ -12,8 +12,8 @@ use quick_cache::sync::Cache as Sharded;
 use quick_cache::{Equivalent, OptionsBuilder, Weighter};
 
 pub use digests::DigestCache;
-use hot::HotTokens;
 pub(crate) use hot::Share;
+use hot::{HotEntries, HotEntry};
 pub(crate) use texts::TextCache;
 
 /// The number of trailing characters that are hashed. They belong to the signature, and only verified tokens are inserted:
@@ -30,10 +30,16 @@ const HOT_SHARE: usize = 16;
 /// The estimated mean size of an entry, which sizes the table, in bytes.
 const MEAN_ENTRY: usize = 1536;
 
+/// The only revision of the cache of tokens: each use checks again whether the value is current.
+const REVISION: u64 = 0;
+
+/// The trailing characters of a token by which a slot is found. They belong to the signature.
+const SLOT_TAIL: usize = 8;
+
 /// A map of verified tokens to `V`; each entry has its own end.
 pub(crate) struct TokenCache<V> {
     all: Sharded<TokenKey, Entry<V>, ByBytes>,
-    hot: HotTokens<V>,
+    hot: HotEntries<Arc<str>, V>,
 }
 
 /// Small: with many tokens, each hit reads an entry that is not in the processor's caches.
@@ -53,7 +59,7 @@ impl<V> Clone for Entry<V> {
 impl<V: Share> TokenCache<V> {
     /// A cache of at most about `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Option<Self> {
-        let hot = HotTokens::within(max_bytes / HOT_SHARE);
+        let hot = HotEntries::within(max_bytes / HOT_SHARE);
         let max_bytes = max_bytes - hot.max_bytes();
         let options = OptionsBuilder::new()
             .estimated_items_capacity((max_bytes / MEAN_ENTRY).max(1))
@@ -66,15 +72,18 @@ impl<V: Share> TokenCache<V> {
 
     /// The value of exactly this token, unless its entry has ended.
     pub(crate) fn get(&self, token: &str, elapsed: Duration) -> Option<Arc<V>> {
-        let now = whole_seconds(elapsed);
-        let slot = self.hot.slot_of(token);
-        if let Some(value) = slot.as_ref().and_then(|slot| slot.get(token, now)) {
+        let slot = self.hot.slot_of(tail_of(token));
+        if let Some((value, _)) = slot.as_ref().and_then(|slot| slot.get(|kept| **kept == *token, REVISION, elapsed)) {
             return Some(value);
         }
         let Entry { value, ends_at, bytes } = self.all.get(&TokenRef(token))?;
-        if now < ends_at {
+        if whole_seconds(elapsed) < ends_at {
             if let Some(slot) = slot {
-                slot.found(&value, ends_at, bytes);
+                let ends_at = Duration::from_secs(ends_at.into());
+                slot.found(bytes, || {
+                    let key = Arc::clone(value.token()?);
+                    Some(HotEntry { key, value: V::view(&value), ends_at, revision: REVISION })
+                });
             }
             return Some(value);
         }
@@ -92,8 +101,8 @@ impl<V: Share> TokenCache<V> {
     /// Removes a value that was found for this token, unless another one has taken its place: the place of another thread may
     /// still have the old one.
     pub(crate) fn remove(&self, token: &str, stale: &V) {
-        if let Some(slot) = self.hot.slot_of(token) {
-            slot.remove(stale);
+        if let Some(slot) = self.hot.slot_of(tail_of(token)) {
+            slot.remove(|kept| kept.value.is_same(stale));
         }
         self.all.remove_if(&TokenRef(token), |entry| entry.value.is_same(stale));
     }
@@ -102,6 +111,11 @@ impl<V: Share> TokenCache<V> {
     pub(crate) fn len(&self) -> usize {
         self.all.len()
     }
+}
+
+#[inline]
+fn tail_of(token: &str) -> u64 {
+    token.as_bytes().last_chunk::<SLOT_TAIL>().map_or(0, |tail| u64::from_le_bytes(*tail))
 }
 
 fn whole_seconds(elapsed: Duration) -> u32 {
@@ -151,13 +165,14 @@ impl<V> Weighter<TokenKey, Entry<V>> for ByBytes {
 
 #[cfg(test)]
 mod tests {
+    use super::hot::in_another_place;
     use super::*;
 
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
     #[derive(Debug)]
     struct Value {
-        token: String,
+        token: Arc<str>,
         /// The number among the values for this token.
         number: u32,
         /// Zero, or that of a view.
@@ -166,15 +181,15 @@ mod tests {
 
     impl Share for Value {
         fn view(this: &Arc<Self>) -> Arc<Self> {
-            Arc::new(Value { token: this.token.clone(), number: this.number, view: this.view + 1 })
+            Arc::new(Value { token: Arc::clone(&this.token), number: this.number, view: this.view + 1 })
         }
 
         fn is_same(&self, other: &Self) -> bool {
             self.token == other.token && self.number == other.number
         }
 
-        fn token(&self) -> &str {
-            &self.token
+        fn token(&self) -> Option<&Arc<str>> {
+            Some(&self.token)
         }
     }
 
@@ -183,7 +198,7 @@ mod tests {
     }
 
     fn insert_value(cache: &TokenCache<Value>, token: &str, number: u32, bytes: usize, ends_at: Duration) {
-        cache.insert(&token.into(), Arc::new(Value { token: token.to_owned(), number, view: 0 }), bytes, ends_at);
+        cache.insert(&token.into(), Arc::new(Value { token: token.into(), number, view: 0 }), bytes, ends_at);
     }
 
     fn remove(cache: &TokenCache<Value>, token: &str) {
@@ -193,7 +208,7 @@ mod tests {
     /// The number of the view, if the token is found.
     fn get(cache: &TokenCache<Value>, token: &str, elapsed: Duration) -> Option<u32> {
         cache.get(token, elapsed).map(|value| {
-            assert_eq!(value.token, token, "the value of another token");
+            assert_eq!(&*value.token, token, "the value of another token");
             value.view
         })
     }
@@ -254,9 +269,7 @@ mod tests {
         let kept = [(); 20].map(|()| get(&cache, "a token of ann", AT(1)))[19];
         assert_eq!(kept, Some(1));
         // Another thread removed it.
-        std::thread::scope(|scope| {
-            scope.spawn(|| remove(&cache, "a token of ann"));
-        });
+        in_another_place(|| remove(&cache, "a token of ann"));
         let hits = (0..5_000).take_while(|_| get(&cache, "a token of ann", AT(1)).is_some()).count();
         assert!((1..2_000).contains(&hits), "{hits}");
     }
@@ -267,11 +280,9 @@ mod tests {
         insert(&cache, "a token of ann", 10, AT(9));
         let [.., kept] = [(); 20].map(|()| cache.get("a token of ann", AT(1)).expect("a value"));
         assert_eq!((kept.number, kept.view), (0, 1));
-        std::thread::scope(|scope| {
-            scope.spawn(|| {
-                remove(&cache, "a token of ann");
-                insert_value(&cache, "a token of ann", 1, 10, AT(9));
-            });
+        in_another_place(|| {
+            remove(&cache, "a token of ann");
+            insert_value(&cache, "a token of ann", 1, 10, AT(9));
         });
         let old = cache.get("a token of ann", AT(1)).expect("a value");
         assert_eq!(old.number, 0, "this thread still has it");

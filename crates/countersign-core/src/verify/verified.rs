@@ -547,9 +547,8 @@ impl Share for Verified {
         std::ptr::eq(self.origin(), other.origin())
     }
 
-    #[inline]
-    fn token(&self) -> &str {
-        self.origin().token.as_deref().unwrap_or_default()
+    fn token(&self) -> Option<&Arc<str>> {
+        self.origin().token.as_ref()
     }
 }
 

@@ -7,6 +7,7 @@ use super::revision::{Current, Revision};
 use super::rules::{self, Case};
 use super::verified::Verified;
 use super::verifier::Verifier;
+use crate::cache::Share;
 use crate::clock::{Clock, UnixTime};
 use crate::error::{VerifyError, VerifyErrorKind as Kind};
 use crate::token::{CredentialKind, Payload, TokenType};
@@ -44,6 +45,12 @@ pub fn vouch(
     let clock = &verifier.0.clock;
     let verified = verifier.0.current.load().vouch(issuer, kind, claims, clock);
     verified.map_err(|error| verifier.refuse(error.after_signature()))
+}
+
+/// The same caller with a reference count of its own, for a thread that has it apart.
+#[must_use]
+pub fn view_of(verified: &Arc<Verified>) -> Arc<Verified> {
+    Verified::view(verified)
 }
 
 /// Returns whether a caller for whom an authority vouched is still within its times, and the rules by which it was checked are

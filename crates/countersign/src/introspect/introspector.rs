@@ -11,7 +11,7 @@ use countersign_core::clock::{Clock, SourceClock};
 use countersign_core::error::{Fault, VerifyError};
 use countersign_core::integration::{
     Counter, DigestCache, DigestKey, KeyedDigest, Standing, has_same_authorities, is_vouched_now, verified_bytes,
-    vouch_again,
+    view_of, vouch_again,
 };
 use countersign_core::secret::Secret;
 use countersign_core::token::CredentialKind;
@@ -53,8 +53,14 @@ pub(crate) struct Introspector(Arc<Inner>);
 /// A caller in the cache.
 struct Active {
     verified: Arc<Verified>,
-    /// The question is being asked again before the answer ends.
-    is_renewed: AtomicBool,
+    /// The question is being asked again before the answer ends. All views share it.
+    is_renewed: Arc<AtomicBool>,
+}
+
+impl Active {
+    fn view(this: &Arc<Self>) -> Arc<Self> {
+        Arc::new(Active { verified: view_of(&this.verified), is_renewed: Arc::clone(&this.is_renewed) })
+    }
 }
 
 struct Inner {
@@ -121,7 +127,7 @@ impl Introspector {
             },
             clock: Arc::clone(verifier.clock()),
             key: DigestKey::random(),
-            active: DigestCache::new(settings.cache_bytes, MEAN_CALLER),
+            active: DigestCache::shared_by(settings.cache_bytes, MEAN_CALLER, Active::view),
             refused: DigestCache::new(settings.cache_bytes / 16, MEAN_SMALL),
             good: DigestCache::new(settings.cache_bytes / 4, MEAN_SMALL),
             questions: Mutex::new(Questions::new(settings.max_concurrent, settings.timeout)),
@@ -253,7 +259,7 @@ impl Inner {
     }
 
     fn keep(&self, digest: KeyedDigest, verified: &Arc<Verified>, ends_at: Duration) {
-        let active = Active { verified: Arc::clone(verified), is_renewed: AtomicBool::new(false) };
+        let active = Active { verified: Arc::clone(verified), is_renewed: Arc::default() };
         self.active.insert(digest, Arc::new(active), verified_bytes(verified), ends_at);
     }
 
