@@ -1,5 +1,6 @@
 //! The innermost services, a source of outbound tokens, and how a layer is driven without a runtime.
 
+use std::cell::RefCell;
 use std::convert::Infallible;
 use std::future::{Future, Ready, ready};
 use std::hint::black_box;
@@ -9,13 +10,36 @@ use std::time::Duration;
 
 use axum::extract::FromRequestParts;
 use bytes::Bytes;
+use countersign::authenticate::{Authenticate, AuthenticateLayer};
 use countersign::extract::Claims;
 use countersign::outbound::{OutboundToken, TokenFuture, TokenRequest, TokenSource};
 use countersign_core::secret::Secret;
 use http::{Request, Response};
+use tower_layer::Layer;
 use tower_service::Service;
 
+use crate::measure::{Plan, by_two_threads};
 use crate::sample::OwnClaims;
+
+thread_local! {
+    /// The service and the request of one thread: clones of a request share its texts, and their counts.
+    static OWN: RefCell<Option<(Authenticate<Bare>, Request<()>)>> = const { RefCell::new(None) };
+}
+
+/// Nanoseconds of a call through `layer` with this credential: by one thread, and by each of two at once.
+///
+/// # Panics
+/// If the credential is refused.
+#[must_use]
+pub fn calls_by_two_threads(plan: &Plan, layer: &AuthenticateLayer, credential: &str) -> (f64, f64) {
+    OWN.set(None);
+    by_two_threads(plan, &|| {
+        OWN.with_borrow_mut(|own| {
+            let (service, template) = own.get_or_insert_with(|| (layer.layer(Bare), request(credential)));
+            assert!(call(service, template.clone()), "the credential is refused");
+        });
+    })
+}
 
 /// Drives a future that must be ready at once.
 pub fn now<F: Future>(future: F) -> F::Output {

@@ -5,7 +5,7 @@ use countersign_benches::api_key;
 use countersign_benches::measure::{Contender, Plan, interleave};
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ISSUER};
-use countersign_benches::services::{Bare, call, request};
+use countersign_benches::services::{Bare, call, calls_by_two_threads, request};
 use countersign_core::key::Algorithm;
 use tower_layer::Layer;
 
@@ -39,6 +39,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         .collect();
     let note =
         "A new request each time through the layer, to a service that answers at once. A thousand keys are in memory.";
+    let (alone, both) = calls_by_two_threads(plan, &layer, key);
+    report.at_most("an API key, two threads, relative to one", " ×", 1.6, both / alone);
     report.table("An API key", note, &["", "ns", "ns over", "allocations"], rows);
     if let [_, _, key] = &figures[..] {
         report.at_most("API key, over no layer", " ns", GOAL, key.over);

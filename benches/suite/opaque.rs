@@ -5,7 +5,7 @@ use countersign_benches::measure::{Contender, Plan, interleave};
 use countersign_benches::opaque;
 use countersign_benches::report::{Report, short};
 use countersign_benches::sample::{self, ISSUER};
-use countersign_benches::services::{Bare, call, request};
+use countersign_benches::services::{Bare, call, calls_by_two_threads, request};
 use countersign_core::key::Algorithm;
 use tower_layer::Layer;
 
@@ -35,6 +35,8 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
         .collect();
     let note =
         "A new request each time through the layer, to a service that answers at once. The endpoint was asked once.";
+    let (alone, both) = calls_by_two_threads(plan, &asking, &opaque);
+    report.at_most("an opaque token, two threads, relative to one", " ×", 1.6, both / alone);
     report.table("An opaque token that was seen before", note, &["", "ns", "ns over", "allocations"], rows);
     if let [_, _, opaque] = &figures[..] {
         report.at_most("hit of an opaque token, over that of a signed one", " ns", GOAL, opaque.over);
