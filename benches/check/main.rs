@@ -3,15 +3,14 @@
 //! A count does not depend on how busy the machine is, so CI can hold it to 2 %, and short paths to 25
 //! instructions; repeated runs differ by less than 0.5 %.
 
-mod baseline;
 mod callgrind;
 mod cases;
 
 use std::process::ExitCode;
 
 use countersign_benches::allocations::{self, Counting};
+use countersign_benches::baseline::{self, Baseline, Counts, Verdict};
 
-use crate::baseline::{Baseline, Counts, Verdict};
 use crate::cases::Case;
 
 #[global_allocator]

@@ -4,6 +4,7 @@
 
 pub mod allocations;
 pub mod api_key;
+pub mod baseline;
 pub mod bound;
 pub mod edge;
 #[cfg(feature = "peers")]
