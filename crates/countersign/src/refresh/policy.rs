@@ -220,7 +220,11 @@ impl RefreshPolicy {
     /// The wait before the first fetch of a process that starts with a value of an earlier run, which is fresh for `left`: at most
     /// [`FIRST_WITHIN`], so that the instances of a fleet that restarts do not fetch at once.
     pub(crate) fn first_refresh_after(&self, left: Duration) -> Duration {
-        left.mul_f64(self.jitter).min(FIRST_WITHIN).mul_f64(f64::midpoint(1.0, process_jitter()))
+        self.first_refresh(left, process_jitter())
+    }
+
+    fn first_refresh(&self, left: Duration, jitter: f64) -> Duration {
+        left.mul_f64(self.jitter).min(FIRST_WITHIN).mul_f64(f64::midpoint(1.0, jitter))
     }
 
     /// The time, spread over processes by the jitter.
@@ -245,5 +249,73 @@ const FIRST_WITHIN: Duration = Duration::from_secs(60);
 fn process_jitter() -> f64 {
     use std::sync::OnceLock;
     static JITTER: OnceLock<f64> = OnceLock::new();
-    *JITTER.get_or_init(|| fastrand::f64() * 2.0 - 1.0)
+    *JITTER.get_or_init(|| jitter_of(&mut fastrand::Rng::new()))
+}
+
+fn jitter_of(random: &mut fastrand::Rng) -> f64 {
+    random.f64() * 2.0 - 1.0
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+    use std::process::Command;
+
+    use super::*;
+
+    /// The processes that start together; each draws once.
+    const PROCESSES: usize = 16;
+
+    /// Set for a process that only prints its delays.
+    const CHILD: &str = "COUNTERSIGN_TEST_JITTER";
+
+    /// What the keys of an earlier run have left: a tenth of it is less than [`FIRST_WITHIN`].
+    const LEFT: Duration = Duration::from_secs(500);
+
+    #[test]
+    fn s4_17_s4_18_processes_that_start_together_fetch_at_times_of_their_own() {
+        const NAME: &str =
+            "refresh::policy::tests::s4_17_s4_18_processes_that_start_together_fetch_at_times_of_their_own";
+        let policy = RefreshPolicy::default();
+        if std::env::var_os(CHILD).is_some() {
+            println!(
+                "{CHILD} {} {}",
+                policy.first_refresh_after(LEFT).as_nanos(),
+                policy.refresh_after(LEFT).as_nanos()
+            );
+            return;
+        }
+        let this = std::env::current_exe().expect("this test");
+        let children: Vec<_> = (0..PROCESSES)
+            .map(|_| {
+                let mut command = Command::new(&this);
+                command.args(["--exact", NAME, "--nocapture"]).env(CHILD, "1").stdout(std::process::Stdio::piped());
+                command.spawn().expect("this test again")
+            })
+            .collect();
+        let (mut first, mut later) = (BTreeSet::new(), BTreeSet::new());
+        for child in children {
+            let output = String::from_utf8(child.wait_with_output().expect("its output").stdout).expect("text");
+            let (_, line) = output.split_once(CHILD).unwrap_or_else(|| panic!("no delays: {output}"));
+            let mut delays = line.split_whitespace().map_while(|delay| delay.parse().ok()).map(Duration::from_nanos);
+            first.insert(delays.next().expect("a delay"));
+            later.insert(delays.next().expect("a delay"));
+        }
+        assert_eq!((first.len(), later.len()), (PROCESSES, PROCESSES), "no two at the same time");
+        assert!(first.iter().all(|delay| *delay <= LEFT / 10), "{first:?}");
+        assert!(later.iter().all(|delay| *delay < LEFT), "{later:?}");
+    }
+
+    #[test]
+    fn s4_17_two_hundred_first_fetches_fill_the_time_that_the_jitter_allows() {
+        let mut random = fastrand::Rng::with_seed(1);
+        for (left, within) in [(LEFT, LEFT / 10), (Duration::from_secs(86_400), FIRST_WITHIN)] {
+            let mut in_tenth = [0; 10];
+            for _ in 0..200 {
+                let delay = RefreshPolicy::default().first_refresh(left, jitter_of(&mut random));
+                in_tenth[(10.0 * delay.div_duration_f64(within)) as usize] += 1; // past the end it panics
+            }
+            assert!(in_tenth.iter().all(|count| (8..=35).contains(count)), "{in_tenth:?}");
+        }
+    }
 }
