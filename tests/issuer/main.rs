@@ -24,6 +24,7 @@ mod exchange;
 mod files;
 mod fresh;
 mod gateway;
+mod hostile;
 mod keys;
 mod names;
 mod outage;
