@@ -42,7 +42,9 @@ fn run(arguments: &[String]) -> Result<()> {
     for program in PROGRAMS.iter().filter(|program| names.is_empty() || names.contains(&&program.name.to_owned())) {
         eprintln!("{} …", program.title);
         let folder = Folder::new(program.name)?;
-        rows.push(row(program, &build(program, &folder.0)?));
+        let row = row(program, &build(program, &folder.0)?);
+        eprintln!("  {} s, {} crates, {} MiB", row[1], row[2], row[3]);
+        rows.push(row);
     }
     let note = "The smallest service of each library with one route that requires a token, in release, from an empty target folder. \
                 Crates are those that are compiled for the program, without those only used to build others. The size is that of \

@@ -269,7 +269,7 @@ mod tests {
     /// Set for a process that only prints its delays.
     const CHILD: &str = "COUNTERSIGN_TEST_JITTER";
 
-    /// What the keys of an earlier run have left: a tenth of it is less than [`FIRST_WITHIN`].
+    /// The time for which the keys of an earlier run are still fresh; a tenth of it is less than [`FIRST_WITHIN`].
     const LEFT: Duration = Duration::from_secs(500);
 
     #[test]
