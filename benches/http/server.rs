@@ -65,10 +65,10 @@ pub(crate) fn serve() -> Result<()> {
         let [es256, rs256] = [Algorithm::ES256, Algorithm::RS256].map(sample::signer);
         let verifier = sample::verifier(&es256, CACHE_BYTES);
         #[cfg(feature = "metrics")]
-        let _publishing = {
+        {
             metrics_exporter_prometheus::PrometheusBuilder::new().install_recorder()?;
-            countersign::metrics::Metrics::new(&verifier).publish_every(Duration::from_secs(10))
-        };
+            countersign::metrics::Metrics::new(&verifier).publish_every(Duration::from_secs(10));
+        }
         let layer = AuthenticateLayer::new(verifier);
         let bare = || Router::new().route(PATH, get(async || ()));
         let guarded = get(async |claims: Claims<OwnClaims>| drop(claims)).layer(require(scope("orders:read")));
