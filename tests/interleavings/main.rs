@@ -1,5 +1,5 @@
-//! The refresh cache under a scheduler that tries the orders of events: the source of `countersign` itself, with shuttle's
-//! lock, tasks and time instead of the system's.
+//! The refresh cache and what a token remembers of a list of revocations, under a scheduler that tries the orders of events:
+//! the sources themselves, with shuttle's lock, tasks, atomic numbers and time instead of the system's.
 
 #![allow(unexpected_cfgs, reason = "the crate's features, which this one lacks")]
 
@@ -13,6 +13,15 @@
 )]
 mod refresh;
 
+#[path = "../../crates/countersign-core/src/verify/states.rs"]
+mod states;
+
+/// Another task may run at each access.
+mod atomics {
+    pub(super) use shuttle::sync::atomic::{AtomicU64, Ordering};
+}
+
 mod cell;
+mod revocations;
 mod rt;
 mod scenarios;

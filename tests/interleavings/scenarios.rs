@@ -12,7 +12,7 @@ use crate::rt;
 /// Task switches in the second mode.
 const DEPTH: usize = 3;
 
-fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
+pub(crate) fn in_every_order(scenario: impl Fn() + Clone + Send + Sync + 'static) {
     let orders = countersign_tests::repeats(400, 2_000);
     shuttle::check_random(scenario.clone(), orders); // at random
     shuttle::check_pct(scenario, orders, DEPTH); // with few task switches

@@ -60,7 +60,7 @@ pub use crate::verify::binding::Possession;
 pub use crate::verify::caller_keys::caller_keys;
 pub use crate::verify::enqueued::verify_enqueued;
 pub use crate::verify::explain_introspected::{ExplainedAnswer, explain_introspection};
-pub use crate::verify::identified::{ListStates, session_identifier, token_identifier};
+pub use crate::verify::identified::{ListSearch, ListStates, session_identifier, token_identifier};
 pub use crate::verify::identifiers::{IdentifierKind, SessionIdentifier, identifier_digest};
 pub use crate::verify::introspected::{
     Introspected, MAX_ANSWER_BYTES, SignedAnswer, check_signed_answer, read_introspection,

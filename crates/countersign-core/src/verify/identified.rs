@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::identifiers::{IdentifierKind, SessionIdentifier, identifier_digest};
+use super::states::{Search, States};
 use super::verified::Verified;
 use crate::digest::KeyedDigest;
 
@@ -36,62 +37,53 @@ pub fn session_identifier(token: &Verified) -> SessionIdentifier {
 /// use countersign_core::integration::ListStates;
 /// use countersign_core::verify::Verified;
 ///
-/// fn is_listed(token: &Verified, states: &ListStates, search: fn() -> bool) -> bool {
-///     let state = states.current(); // read before the search
-///     if states.is_known_absent(token, state) {
-///         return false;
-///     }
-///     let is_found = search();
+/// fn add(states: &ListStates, insert: fn()) {
+///     states.grow(insert); // the revocation is acknowledged after this
+/// }
+///
+/// fn is_listed(token: &Verified, states: &ListStates, find: fn() -> bool) -> bool {
+///     let Some(search) = states.search(token) else { return false };
+///     let is_found = find();
 ///     if !is_found {
-///         states.remember_absent(token, state);
+///         search.found_none();
 ///     }
 ///     is_found
 /// }
-/// # let _ = is_listed;
+/// # let _ = (add, is_listed);
 /// ```
 #[derive(Debug)]
-pub struct ListStates {
-    /// The number of the list, unlike that of any other in this process.
-    list: u64,
-    /// Counts from 1.
-    state: AtomicU64,
-}
+pub struct ListStates(States);
+
+/// A search of a list for the identifiers of a token. It begins when [`ListStates::search`] returns it.
+#[derive(Debug)]
+#[must_use = "the list is to be searched"]
+pub struct ListSearch<'t>(Search<'t>);
 
 impl ListStates {
     /// The states of a new list.
     #[must_use]
     pub fn new() -> Self {
         static LISTS: AtomicU64 = AtomicU64::new(1);
-        ListStates { list: LISTS.fetch_add(1, Ordering::Relaxed), state: AtomicU64::new(1) }
+        ListStates(States::new(LISTS.fetch_add(1, Ordering::Relaxed)))
     }
 
-    /// The state of the list. A search after this finds all that was added before the state began.
-    #[must_use]
+    /// Adds an identifier by `add`, and then begins another state: from now on the list is searched again for each token.
+    pub fn grow(&self, add: impl FnOnce()) {
+        self.0.grow(add);
+    }
+
+    /// Begins a search; `None` if one in the present state found none of the token's identifiers. Read the list after this.
     #[inline]
-    pub fn current(&self) -> u64 {
-        self.state.load(Ordering::Acquire)
+    pub fn search<'t>(&self, token: &'t Verified) -> Option<ListSearch<'t>> {
+        self.0.search(&token.identifiers().known_absent).map(ListSearch)
     }
+}
 
-    /// Begins another state. Call this after an identifier was added, and before its revocation is acknowledged.
-    pub fn advance(&self) {
-        self.state.fetch_add(1, Ordering::Release);
-    }
-
-    /// Returns whether a search in this state, or after it began, found none of the token's identifiers.
-    #[must_use]
+impl ListSearch<'_> {
+    /// Remembers that the list has none of the token's identifiers.
     #[inline]
-    pub fn is_known_absent(&self, token: &Verified, state: u64) -> bool {
-        let known = token.identifiers();
-        known.state.load(Ordering::Relaxed) == state && known.list.get() == Some(&self.list)
-    }
-
-    /// Remembers that a search which began after the state was read found none of the token's identifiers.
-    #[inline]
-    pub fn remember_absent(&self, token: &Verified, state: u64) {
-        let known = token.identifiers();
-        if *known.list.get_or_init(|| self.list) == self.list {
-            known.state.store(state, Ordering::Relaxed);
-        }
+    pub fn found_none(self) {
+        self.0.found_none();
     }
 }
 

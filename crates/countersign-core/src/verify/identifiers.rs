@@ -1,8 +1,8 @@
 //! Digests of identifiers, by which lists of revocations find tokens.
 
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicU64;
 
+use super::states::KnownAbsent;
 use crate::digest::{DigestKey, KeyedDigest};
 
 /// A kind of identifier of tokens. Identifiers of two kinds are never equal.
@@ -37,10 +37,8 @@ pub enum SessionIdentifier {
 pub(crate) struct Identifiers {
     pub(super) token: OnceLock<KeyedDigest>,
     pub(super) session: OnceLock<SessionIdentifier>,
-    /// The list that remembers here that it has neither of them: the first that was searched.
-    pub(super) list: OnceLock<u64>,
-    /// The state of that list; 0 before its first search.
-    pub(super) state: AtomicU64,
+    /// The list that is known to have neither of them.
+    pub(super) known_absent: KnownAbsent,
 }
 
 /// The digest of an identifier under a key of this process.

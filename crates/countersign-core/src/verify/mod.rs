@@ -1,6 +1,7 @@
 //! Verification of tokens by the policy and the keys of their issuer.
 
 mod admissions;
+mod atomics;
 pub(crate) mod binding;
 mod builder;
 pub(crate) mod caller_keys;
@@ -24,6 +25,7 @@ pub(crate) mod shadow;
 mod shadow_slot;
 pub(crate) mod signature;
 pub(crate) mod span;
+mod states;
 #[cfg(feature = "status-list")]
 pub(crate) mod status_list;
 pub(crate) mod still_accepted;

@@ -65,11 +65,12 @@ impl RevocationList {
         let value = Value { term: term.pack(), unit };
         let is_attached = self.retention.is_attached();
         let is_over = &mut |packed| is_attached && self.may_remove(packed, meant, now);
-        self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
+        let mut insert = || self.identifiers.insert(digest, value, is_over, &mut |unit| identifiers.give_back(unit));
         if is_new {
-            // After the entry and its kind: tokens that are asked about from now on are searched for again.
-            self.states.advance();
+            self.states.grow(insert); // after its kind: searches look for names of this kind
             self.signal.send();
+        } else {
+            insert();
         }
         Ok(())
     }

@@ -290,10 +290,9 @@ impl RevocationList {
     #[inline]
     fn listed(&self, token: &Verified) -> RevocationStatus {
         let id = token_identifier(token);
-        let state = self.states.current(); // read before the search
+        let search = self.states.search(token); // before the list is read
         let has_identifiers = self.identifiers.len() > 0;
-        let is_searched = has_identifiers && !self.states.is_known_absent(token, state);
-        let identifiers = is_searched.then(|| self.identifiers.snapshot());
+        let identifiers = (has_identifiers && search.is_some()).then(|| self.identifiers.snapshot());
         if let (Some(identifiers), Some(id)) = (&identifiers, id)
             && identifiers.contains(id)
         {
@@ -315,7 +314,9 @@ impl RevocationList {
             {
                 return RevocationStatus::Revoked;
             }
-            self.states.remember_absent(token, state);
+            if let Some(search) = search {
+                search.found_none();
+            }
         }
         let is_session_unreadable = session == Some(SessionIdentifier::Unreadable);
         let is_unnamed = |kind, is_named: bool| !is_named && self.names.has_of(kind, token.issuer());
