@@ -499,7 +499,6 @@ impl Authenticator {
         }
     }
 
-    #[inline(always)]
     fn check_revocation<B>(
         &self,
         request: &mut Request<B>,
