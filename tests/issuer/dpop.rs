@@ -50,6 +50,16 @@ impl World {
         World { issuer, clock, key }
     }
 
+    /// A platform whose tokens for `pod` authenticate the client `workload`, and the world that trusts it.
+    pub fn with_platform() -> (TestIssuer, Self) {
+        let platform = TestIssuer::new().with_name("https://cluster.test");
+        let world = World::at(NAME, platform.clock().clone(), |builder| {
+            let federation = Federation::new(platform.trusted_for(NAME)).add_subject("pod", "workload");
+            shop(builder).add_client(Client::new("workload").audiences(["billing"])).add_federation(federation)
+        });
+        (platform, world)
+    }
+
     /// The key of another client.
     pub fn other_key(&self) -> TestKey {
         TestKey::new(&self.clock)
@@ -128,11 +138,7 @@ impl Answer {
 
 #[tokio::test]
 async fn s6_20_a_good_proof_binds_a_token_of_every_grant() {
-    let platform = TestIssuer::new().with_name("https://cluster.test");
-    let world = World::at(NAME, platform.clock().clone(), |builder| {
-        let federation = Federation::new(platform.trusted_for(NAME)).add_subject("pod", "workload");
-        shop(builder).add_client(Client::new("workload").audiences(["billing"])).add_federation(federation)
-    });
+    let (platform, world) = World::with_platform();
     world.ask(&[]).await.token_for(None);
     let bound = world.ask(&[&world.proof(json!({}))]).await;
     bound.token_for(Some(&world.key));

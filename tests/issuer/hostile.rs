@@ -4,14 +4,14 @@ use aws_lc_rs::hmac;
 use axum::http::StatusCode;
 use countersign_core::key::Algorithm;
 use countersign_core::mint::{Draft, Signer};
-use countersign_issuer::{Client, Federation};
-use countersign_test::{Attack, TestIssuer};
+use countersign_issuer::Client;
+use countersign_test::Attack;
 use serde_json::{Map, Value, json};
 
 use crate::assertions::{MCP, Setup, credential, form};
 use crate::direct::basic;
 use crate::dpop::{Answer, NAME, World};
-use crate::service::{SECRET, segment, shop};
+use crate::service::{SECRET, segment};
 
 const EXCHANGE: &str = "grant_type=urn:ietf:params:oauth:grant-type:token-exchange\
                         &subject_token_type=urn:ietf:params:oauth:token-type:access_token&subject_token=";
@@ -21,11 +21,7 @@ const ASSERTION: &str =
 
 /// A token as a value of a form: attacks may have any byte in it.
 fn encoded(token: &str) -> String {
-    let byte = |byte: u8| match byte {
-        b'0'..=b'9' | b'A'..=b'Z' | b'a'..=b'z' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
-        other => format!("%{other:02X}"),
-    };
-    token.bytes().map(byte).collect()
+    form_urlencoded::byte_serialize(token.as_bytes()).collect()
 }
 
 /// Checks that a grant with this token has this error, or is too large to be read.
@@ -62,11 +58,7 @@ async fn s12_11_no_attack_on_an_assertion_is_granted() {
 /// S8.06: of a platform whose good token authenticates the client.
 #[tokio::test]
 async fn s8_06_no_attack_on_a_token_of_a_platform_authenticates() {
-    let platform = TestIssuer::new().with_name("https://cluster.test");
-    let world = World::at(NAME, platform.clock().clone(), |builder| {
-        let federation = Federation::new(platform.trusted_for(NAME)).add_subject("pod", "workload");
-        shop(builder).add_client(Client::new("workload").audiences(["billing"])).add_federation(federation)
-    });
+    let (platform, world) = World::with_platform();
     let good = platform.token().without_claim("client_id").subject("pod").audience(NAME);
     world.ask_as("", &[], &form(&good.sign(), "")).await.token_for(None);
     // That type is the right one for such a credential.

@@ -60,7 +60,7 @@ impl Sts {
     }
 
     pub(crate) async fn ask(&self, client: &str, form: &[(&str, &str)]) -> Answer {
-        let body = serde_urlencoded(form);
+        let body = urlencoded(form);
         let basic = base64_simd::STANDARD.encode_to_string(format!("{client}:{SECRET}"));
         let request = Request::post("/token")
             .header("authorization", format!("Basic {basic}"))
@@ -98,15 +98,8 @@ impl Sts {
     }
 }
 
-fn serde_urlencoded(form: &[(&str, &str)]) -> String {
-    let escape = |text: &str| -> String {
-        text.bytes()
-            .map(
-                |byte| if byte.is_ascii_alphanumeric() { char::from(byte).to_string() } else { format!("%{byte:02X}") },
-            )
-            .collect()
-    };
-    form.iter().map(|(name, value)| format!("{}={}", escape(name), escape(value))).collect::<Vec<_>>().join("&")
+fn urlencoded(form: &[(&str, &str)]) -> String {
+    form_urlencoded::Serializer::new(String::new()).extend_pairs(form).finish()
 }
 
 pub(crate) fn token(answer: &Answer) -> String {
