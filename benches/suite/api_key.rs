@@ -40,7 +40,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let note =
         "A new request each time through the layer, to a service that answers at once. A thousand keys are in memory.";
     let (alone, both) = calls_by_two_threads(plan, &layer, key);
-    report.at_most("an API key, two threads, relative to one", " ×", 1.6, both / alone);
+    report.at_most("an API key, two threads, relative to one thread", " ×", 1.6, both / alone);
     report.table("An API key", note, &["", "ns", "ns over", "allocations"], rows);
     if let [_, _, key] = &figures[..] {
         report.at_most("API key, over no layer", " ns", GOAL, key.over);

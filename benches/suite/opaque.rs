@@ -36,7 +36,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
     let note =
         "A new request each time through the layer, to a service that answers at once. The endpoint was asked once.";
     let (alone, both) = calls_by_two_threads(plan, &asking, &opaque);
-    report.at_most("an opaque token, two threads, relative to one", " ×", 1.6, both / alone);
+    report.at_most("an opaque token, two threads, relative to one thread", " ×", 1.6, both / alone);
     report.table("An opaque token that was seen before", note, &["", "ns", "ns over", "allocations"], rows);
     if let [_, _, opaque] = &figures[..] {
         report.at_most("hit of an opaque token, over that of a signed one", " ns", GOAL, opaque.over);

@@ -14,9 +14,6 @@ use crate::digest::KeyedDigest;
 /// The approximate overhead of an entry besides its value, in bytes.
 const ENTRY_OVERHEAD: usize = 96;
 
-/// The part of the memory for entries that each thread has apart.
-const HOT_SHARE: usize = 16;
-
 /// A map of digests to `V`; each entry has its own end. A read takes no lock that all threads share; one of a value that is
 /// [shared by views](Self::shared_by) writes no memory that they share either.
 ///
@@ -73,7 +70,7 @@ impl<V> DigestCache<V> {
     /// ```
     #[must_use]
     pub fn shared_by(max_bytes: usize, mean_bytes: usize, view: fn(&Arc<V>) -> Arc<V>) -> Self {
-        let hot = HotEntries::within(max_bytes / HOT_SHARE);
+        let hot = HotEntries::of_cache(max_bytes);
         Self::with_hot(max_bytes - hot.max_bytes(), mean_bytes, hot, view)
     }
 

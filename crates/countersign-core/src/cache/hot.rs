@@ -10,6 +10,9 @@ use std::time::Duration;
 
 use crate::counter::stripe;
 
+/// The part of a cache's memory that threads have apart.
+const SHARE: usize = 16;
+
 /// The most entries of one thread.
 const MAX_SLOTS: usize = 32;
 
@@ -92,10 +95,10 @@ impl<K, V> HotEntries<K, V> {
         HotEntries(Box::default())
     }
 
-    /// Places that keep entries of at most so many bytes; none if that is too little for one entry of each.
-    pub(super) fn within(max_bytes: usize) -> Self {
+    /// Places that keep entries within their part of a cache of so many bytes; none if that is too little for one entry of each.
+    pub(super) fn of_cache(max_bytes: usize) -> Self {
         let places = places();
-        match (max_bytes / (places * SLOT_BYTES as usize)).min(MAX_SLOTS) {
+        match (max_bytes / SHARE / (places * SLOT_BYTES as usize)).min(MAX_SLOTS) {
             0 => HotEntries::none(),
             slots => HotEntries((0..places).map(|_| Place::new(slots)).collect()),
         }

@@ -24,9 +24,6 @@ const HASHED_TAIL: usize = 32;
 /// counts of both, and what the allocator adds.
 const ENTRY_OVERHEAD: usize = 144;
 
-/// The part of the memory for tokens that each thread has apart.
-const HOT_SHARE: usize = 16;
-
 /// The estimated mean size of an entry, which sizes the table, in bytes.
 const MEAN_ENTRY: usize = 1536;
 
@@ -59,7 +56,7 @@ impl<V> Clone for Entry<V> {
 impl<V: Share> TokenCache<V> {
     /// A cache of at most about `max_bytes`.
     pub(crate) fn new(max_bytes: usize) -> Option<Self> {
-        let hot = HotEntries::within(max_bytes / HOT_SHARE);
+        let hot = HotEntries::of_cache(max_bytes);
         let max_bytes = max_bytes - hot.max_bytes();
         let options = OptionsBuilder::new()
             .estimated_items_capacity((max_bytes / MEAN_ENTRY).max(1))

@@ -548,7 +548,7 @@ impl Share for Verified {
     }
 
     fn token(&self) -> Option<&Arc<str>> {
-        self.origin().token.as_ref()
+        Verified::token(self)
     }
 }
 

@@ -48,6 +48,19 @@ pub fn vouch(
 }
 
 /// The same caller with a reference count of its own, for a thread that has it apart.
+///
+/// ```
+/// use std::sync::Arc;
+/// use countersign_core::integration::view_of;
+/// use countersign_core::verify::Verified;
+///
+/// fn for_another_thread(caller: &Arc<Verified>) -> Arc<Verified> {
+///     let view = view_of(caller);
+///     assert_eq!(view.subject(), caller.subject());
+///     view
+/// }
+/// # let _ = for_another_thread;
+/// ```
 #[must_use]
 pub fn view_of(verified: &Arc<Verified>) -> Arc<Verified> {
     Verified::view(verified)

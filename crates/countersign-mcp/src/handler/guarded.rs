@@ -76,7 +76,7 @@ impl<H> GuardedHandler<H> {
 
     /// Evaluates a guard for the head of the request, whose token was made for this server.
     ///
-    /// If the layer has let the request pass by the same guard, both was checked there: requirements in shadow mode count once.
+    /// If the layer has let the request pass by the same guard, both were checked there, and requirements in shadow mode count once.
     fn check_guard(&self, guard: &OperationGuard, extensions: &Extensions) -> Result<(), ErrorData> {
         let parts = extensions.get::<Parts>().ok_or_else(no_caller)?;
         if guard.has_passed(&parts.extensions) {

@@ -522,7 +522,7 @@ impl Authenticator {
     }
 
     /// Verifies the transaction token of a caller, if the layer takes them.
-    #[inline(always)]
+    #[inline(always)] // a call would copy the caller once more in each request
     fn check_transaction<B>(&self, request: &mut Request<B>, caller: VerifiedCaller) -> Result<Admission, Refusal> {
         let Some(transactions) = &self.settings.transactions else { return Ok(self.admit(request, caller, None)) };
         let token = match transaction::read(request.headers()) {
@@ -574,7 +574,7 @@ impl Authenticator {
         Err(Refusal::NoToken)
     }
 
-    #[inline(always)]
+    #[inline(always)] // as above
     fn admit<B>(
         &self,
         request: &mut Request<B>,
@@ -605,7 +605,7 @@ impl Authenticator {
     }
 
     /// The record of the caller, for the extensions of the request.
-    #[inline(always)]
+    #[inline(always)] // as above
     fn record<B>(
         &self,
         request: &Request<B>,

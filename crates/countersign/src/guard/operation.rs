@@ -44,6 +44,16 @@ impl OperationGuard {
     }
 
     /// Notes on the request that this guard let it pass.
+    ///
+    /// ```
+    /// use countersign::authz::scope;
+    /// use countersign::integration::OperationGuard;
+    ///
+    /// let guard = OperationGuard::new(scope("orders:read"));
+    /// let mut extensions = http::Extensions::new();
+    /// guard.note_passed(&mut extensions);
+    /// assert!(!guard.has_passed(&extensions)); // there is no caller
+    /// ```
     pub fn note_passed(&self, extensions: &mut Extensions) {
         if let Some(caller) = extensions.get_mut::<Authenticated>() {
             caller.passed = Some(self.id);
