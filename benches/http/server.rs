@@ -6,10 +6,10 @@ use std::time::Duration;
 use axum::Router;
 use axum::routing::get;
 use axum::serve::ListenerExt as _;
+use countersign::app::{Routes, protect};
 use countersign::authenticate::AuthenticateLayer;
 use countersign::extract::Claims;
 use countersign::grpc::grpc;
-use countersign::guard::require;
 use countersign_benches::edge::AlwaysPermits;
 use countersign_benches::sample::{self, ISSUER, OwnClaims};
 use countersign_benches::traffic::Result;
@@ -71,19 +71,22 @@ pub(crate) fn serve() -> Result<()> {
         }
         let layer = AuthenticateLayer::new(verifier);
         let bare = || Router::new().route(PATH, get(async || ()));
-        let guarded = get(async |claims: Claims<OwnClaims>| drop(claims)).layer(require(scope("orders:read")));
-        let routers = [
-            bare(),
-            bare().layer(layer.clone()),
-            bare().layer(AuthenticateLayer::new(sample::verifier(&rs256, CACHE_BYTES))),
-            Router::new().route(PATH, guarded).layer(layer.clone()),
+        let guarded = Routes::new().get(PATH, scope("orders:read"), async |claims: Claims<OwnClaims>| drop(claims));
+        let apps = [
+            protect(bare(), layer.clone()),
+            protect(bare(), AuthenticateLayer::new(sample::verifier(&rs256, CACHE_BYTES))),
+            protect(guarded, layer.clone()),
         ];
-        let mut lines = Vec::new();
-        for router in routers {
-            let listener = TcpListener::bind("127.0.0.1:0").await?;
+        let listener = async || Ok::<_, std::io::Error>(TcpListener::bind("127.0.0.1:0").await?);
+        let first = listener().await?;
+        let mut lines = vec![first.local_addr()?.to_string()];
+        let first = first.tap_io(|stream| drop(stream.set_nodelay(true)));
+        tokio::spawn(async move { axum::serve(first, bare()).await });
+        for app in apps {
+            let listener = listener().await?;
             lines.push(listener.local_addr()?.to_string());
             let listener = listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-            tokio::spawn(async move { axum::serve(listener, router).await });
+            tokio::spawn(async move { axum::serve(listener, app).await });
         }
 
         let [bare, ours] = [TcpListener::bind("127.0.0.1:0").await?, TcpListener::bind("127.0.0.1:0").await?];

@@ -14,6 +14,7 @@ mod no_openapi;
 mod openapi;
 mod protect;
 mod routes;
+mod same_body;
 mod table;
 
 pub use access::Access;

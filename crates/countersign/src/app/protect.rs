@@ -20,6 +20,7 @@ use tower_service::Service;
 use super::access::Access;
 use super::hidden::{Routers, Stateful, hand_back, verified_only};
 use super::routes::Routes;
+use super::same_body::SameBody;
 use super::table::{ANY, Route, RouteTable};
 use crate::authenticate::AuthenticateLayer;
 use crate::telemetry;
@@ -131,16 +132,16 @@ where
     }
     let listed = table.public().map(|route| format!("{} {} ({})", route.method(), route.path(), route.access().kind()));
     telemetry::open_routes(&listed.collect::<Vec<_>>());
-    let open = routes.open.layer(layer.with_all_paths_public());
-    let optional = routes.optional.layer(layer.with_anonymous_callers());
+    let open = routes.open.layer(SameBody(layer.with_all_paths_public()));
+    let optional = routes.optional.layer(SameBody(layer.with_anonymous_callers()));
     let has_all_methods = |path: &str| routed.iter().any(|route| route.path() == path && route.method() == ANY);
     let without_all_methods = routes.hidden_paths.iter().filter(|path| !has_all_methods(path));
     let hidden = without_all_methods.fold(routes.hidden.clone(), |hidden, path| hidden.route(path, any(hand_back)));
-    let hidden = hidden.layer(from_fn(verified_only)).layer(layer.with_refused_callers());
+    let hidden = hidden.layer(from_fn(verified_only)).layer(SameBody(layer.with_refused_callers()));
     let open = open.merge(optional);
     // Merged last, so that its answers to unknown paths and methods are used.
     let others_verified = open.clone().merge(routes.closed.clone());
-    let others = open.merge(routes.closed.layer(layer));
+    let others = open.merge(routes.closed.layer(SameBody(layer)));
     let mut router = others.clone();
     if !routes.hidden_paths.is_empty() {
         let routers = Arc::new(Routers {

@@ -16,6 +16,7 @@ use tower_service::Service;
 
 use super::access::Access;
 use super::hidden::{guard, hand_back, is_hidden};
+use super::same_body::SameBody;
 use super::table::{ANY, Route, RouteTable, below};
 use crate::guard::require;
 
@@ -171,7 +172,7 @@ impl<S: Clone + Send + Sync + 'static> Routes<S> {
                 self.hidden_paths.insert(path.to_owned());
             }
             Access::Required(requirement) => {
-                let guard = require(requirement.clone());
+                let guard = SameBody(require(requirement.clone()));
                 // As a `layer`, the guard would apply this method's requirement to the other methods too.
                 let guarded = if method == ANY { handler.layer(guard) } else { handler.route_layer(guard) };
                 self.closed = self.closed.route(path, guarded);

@@ -15,7 +15,7 @@ use super::locations::TokenLocations;
 use super::opaque::Introspector;
 use crate::audit::{Auditor, Trail};
 use crate::listed::AddedLists;
-use crate::response::{AnswerForm, Responder};
+use crate::response::{AnswerForm, Refusal, Responder};
 use crate::revocation::Revocation;
 use crate::telemetry::Samples;
 
@@ -30,6 +30,9 @@ pub struct Authenticated {
     pub(crate) transaction: Option<TransactionToken>,
     /// The token, if an introspection endpoint is asked about it again while a response runs.
     pub(crate) asked: Option<Box<AskedAbout>>,
+    /// The refusal of a request that is sent on. A layer with the same context behind this one decides alike, without verifying
+    /// twice.
+    pub(crate) refusal: Option<Box<Refusal>>,
     pub(crate) context: Arc<LayerContext>,
     pub(crate) form: AnswerForm,
     /// The path parameters that guards let through, for those behind routers that the guards do not know.

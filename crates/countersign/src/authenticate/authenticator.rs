@@ -7,14 +7,14 @@ use bytes::Bytes;
 use countersign_core::authz::Denial;
 use countersign_core::error::VerifyError;
 use countersign_core::integration::{
-    NeedsKeys, Possession, Step, TransactionStep, cached_transaction, check_sender, decode_base64url,
+    NeedsKeys, Possession, Step, TransactionStep, Uncached, cached_transaction, check_sender, decode_base64url,
     verify_transaction_after_refresh,
 };
-use countersign_core::key::RefreshOutcome;
+use countersign_core::key::{RefreshOutcome, Thumbprint};
 use countersign_core::proof::DpopProof;
 use countersign_core::token::CredentialKind;
 use countersign_core::verify::{Outcome, TransactionToken, Verified, Verifier};
-use http::{Request, Response, Uri};
+use http::{Extensions, Request, Response, Uri};
 
 use super::addition::{Addition, NextNonce};
 use super::admission::{
@@ -74,11 +74,10 @@ pub(super) struct Settings {
     pub(super) transactions: Option<Transactions>,
 }
 
-/// The refusal of a request that the same layer decided about before: it decides alike, without verifying twice.
-#[derive(Clone)]
-struct EarlierRefusal {
-    refusal: Refusal,
-    context: Arc<LayerContext>,
+/// The verification of a token with the keys that are cached.
+enum Verification {
+    Done(Arc<Verified>),
+    NeedsKeys(Box<NeedsKeys>),
 }
 
 impl Authenticator {
@@ -125,107 +124,64 @@ impl Authenticator {
     }
 
     /// Decides about a request as far as cached keys allow.
+    ///
+    /// What few requests need has functions of its own: between two requests, other code takes the processor's first cache,
+    /// and what stands in between would be read again with each of them.
     pub(super) fn authenticate<B>(&self, request: &mut Request<B>) -> Result<Admission, Refusal> {
         if let Some(audit) = &self.context.audit {
             Trail::begin(audit, request);
         }
-        let before = request.extensions_mut().remove::<Authenticated>().and_then(|before| before.verified);
-        request.extensions_mut().remove::<CallerToken>();
-        let earlier = request.extensions_mut().remove::<EarlierRefusal>();
+        let before = take_record(request.extensions_mut());
+        let settings = &self.settings;
         // Headers of untrusted peers are removed, whatever becomes of the request.
-        let certificate = self.settings.mutual_tls.as_ref().map_or(Ok(None), |mutual_tls| mutual_tls.take(request));
-        let is_grpc = !self.settings.grpc_paths.is_empty() && {
-            let path = requested_uri(request).map(Uri::path).unwrap_or_default();
-            self.settings.grpc_paths.iter().any(|prefix| path.starts_with(prefix))
-        };
-        if is_grpc {
-            AnswerForm::mark_grpc(request.extensions_mut());
+        let certificate = settings.mutual_tls.as_ref().map_or(Ok(None), |mutual_tls| mutual_tls.take(request));
+        if !settings.grpc_paths.is_empty() {
+            self.mark_grpc(request);
         }
         #[cfg(feature = "axum")]
         if request.extensions().get::<super::form::TokenFromForm>().is_some() && self.verifier.denies_danger() {
             return Err(self.invalid_request("a token in a form, which deny_danger forbids; remove token_in_form"));
         }
-        let Settings {
-            public_paths,
-            optional_paths,
-            allows_anonymous,
-            preflights,
-            keeps_token,
-            metadata,
-            locations,
-            dpop,
-            ..
-        } = &self.settings;
-        let requested = requested_uri(request);
-        let document = metadata.as_ref().zip(requested).and_then(|(it, uri)| it.respond(request.method(), uri));
-        if let Some(document) = document {
+        if let Some(document) = settings.metadata.as_ref().and_then(|metadata| document(metadata, request)) {
             return Ok(Admission::Respond(document));
         }
-        let path = requested.map(Uri::path);
-        let is_optional = optional_paths.contains(path);
-        if !is_optional && public_paths.contains(path) {
-            return Ok(self.admit_anonymous(request));
+        let mut is_optional = false;
+        if !(settings.optional_paths.is_empty() && settings.public_paths.is_empty()) {
+            let path = requested_uri(request).map(Uri::path);
+            is_optional = settings.optional_paths.contains(path);
+            if !is_optional && settings.public_paths.contains(path) {
+                return Ok(self.admit_anonymous(request));
+            }
         }
-        if let Some(EarlierRefusal { refusal, context }) = earlier
-            && Arc::ptr_eq(&context, &self.context)
+        if let Some(before) = &before
+            && let Some(refusal) = self.refused_before(before)
         {
             return Err(refusal);
         }
         let decoded;
-        let (mut is_dpop, mut is_api_key) = (false, false);
-        let token = match credential::read(request, locations) {
-            Credential::Bearer(token) => token,
-            Credential::Dpop(token) => {
-                is_dpop = true;
-                token
-            }
-            Credential::ApiKey(key) => {
-                is_api_key = true;
-                key
-            }
+        let credential = credential::read(request, &settings.locations);
+        let token = match credential {
+            Credential::Bearer(token) | Credential::Dpop(token) | Credential::ApiKey(token) => token,
             Credential::Encoded(encoded) => {
-                decoded = decode_base64url(encoded).and_then(|token| String::from_utf8(token).ok());
-                let Some(token) = &decoded else {
-                    return Err(self.invalid_request("the subprotocol is not a token in canonical base64url"));
-                };
-                token.as_str()
+                decoded = self.decoded(encoded)?;
+                &decoded
             }
             Credential::Malformed(reason) => return Err(self.invalid_request(reason)),
             Credential::CrossSite(reason) => return Err(self.cross_site(reason)),
-            Credential::None => {
-                if let Some(scheme) = credential::other_scheme(request.headers()) {
-                    telemetry::other_scheme(scheme, &self.context.samples, self.context.clock.elapsed());
-                }
-                if let Some(preflights) = preflights.as_ref().filter(|_| is_preflight(request)) {
-                    return Ok(Admission::AnswerPreflight(preflights.answer(request)));
-                }
-                return if *allows_anonymous || is_optional {
-                    self.refuse_lone_transaction(request)?;
-                    Ok(self.admit_anonymous(request))
-                } else {
-                    Err(Refusal::NoToken)
-                };
-            }
+            Credential::None => return self.without_token(request, is_optional),
         };
-        let read = match dpop.as_ref().filter(|_| is_dpop) {
-            None => None,
-            Some(checker) => match checker.read(request, requested_uri(request), self.context.clock.now()) {
-                Ok(read) => Some(read),
-                Err(error) => return Err(self.refused_read(checker, error, token)),
-            },
+        let read = match &settings.dpop {
+            Some(checker) if matches!(credential, Credential::Dpop(_)) => {
+                Some(self.read_proof(checker, request, token)?)
+            }
+            _ => None,
         };
         let certificate = certificate.map_err(|reason| self.invalid_request(reason))?.map(Box::new);
-        let api_keys = self.context.api_keys.as_deref();
-        if let Some(api_keys) = api_keys.filter(|it| is_api_key || it.takes(token)) {
-            // Neither a verifier nor an introspection endpoint has to see a key that arrives elsewhere.
-            if is_dpop || is_api_key != locations.api_key.is_some() {
-                let problem = "an API key arrived in another place than the one that this layer reads";
-                return Err(self.refused(VerifyError::impossible(problem)));
-            }
-            let sender = Sender { proof: None, certificate };
-            let asked = Self::check_api_key(api_keys, token);
-            // It is never kept: no other service may learn it, nor exchange it.
-            return self.await_answer(request, asked, AskedToken { token: None, signed: None, sender });
+        if let Some(api_keys) = self.context.api_keys.as_deref()
+            && (matches!(credential, Credential::ApiKey(_)) || api_keys.takes(token))
+        {
+            let (asked, suspended) = self.ask_api_keys(api_keys, credential, token, certificate)?;
+            return self.await_answer(request, asked, suspended);
         }
         let introspection = self.context.introspection.as_ref();
         if let Some(introspection) = introspection.filter(|it| it.takes_at_sight(token)) {
@@ -247,46 +203,128 @@ impl Authenticator {
             read => self.proof_for(read, token, cached.as_deref().ok())?,
         };
         let sender = Sender { proof, certificate };
-        if let Some(introspection) = introspection.filter(|it| cached.is_err() && it.takes(token)) {
-            drop(cached);
-            let (asked, suspended) = self.ask(introspection, token, sender)?;
-            return self.await_answer(request, asked, suspended);
-        }
-        let step = match cached {
-            Ok(verified) => Step::Done(Ok(verified)),
-            // A cached token has this form already.
-            Err(uncached) if credential::is_b64token(token) => {
-                let timer = VerificationTimer::start();
-                let step = uncached.verify_with_cached_keys();
-                timer.stop();
-                step
-            }
-            Err(_) => return Err(self.invalid_request("the credential is not a single token")),
-        };
-        match step {
-            Step::Done(result) => {
-                let result = result.map_err(|error| {
-                    if let Some(before) = &before {
-                        self.log_second_layer(before.issuer());
-                    }
-                    self.mark_if_signed(error, token)
-                });
-                if let Some((asked, verified)) = self.ask_also(&result, token) {
-                    let suspended = AskedToken { token: self.kept(token), signed: Some(verified), sender };
+        let verified = match cached {
+            Ok(verified) => verified,
+            Err(uncached) => {
+                if let Some(introspection) = introspection.filter(|it| it.takes(token)) {
+                    let (asked, suspended) = self.ask(introspection, token, sender)?;
                     return self.await_answer(request, asked, suspended);
                 }
-                let token = keeps_token.then(|| token.to_owned());
-                self.check_proof(request, result, token, sender.proof)
+                match self.verify(uncached, token, before.as_ref())? {
+                    Verification::Done(verified) => verified,
+                    Verification::NeedsKeys(keys) => return Ok(await_keys(*keys, token, before, sender)),
+                }
             }
-            Step::NeedsKeys(keys) => {
-                let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
-                Ok(Admission::Await(Box::pin(async move { Resumption::Keys(refreshed(&keys).await, suspended) })))
+        };
+        if let Some((asked, verified)) = self.ask_also(&verified, token) {
+            let suspended = AskedToken { token: self.kept(token), signed: Some(verified), sender };
+            return self.await_answer(request, asked, suspended);
+        }
+        let token = settings.keeps_token.then(|| token.to_owned());
+        self.check_proof(request, verified, token, sender.proof)
+    }
+
+    #[cold]
+    fn mark_grpc<B>(&self, request: &mut Request<B>) {
+        let path = requested_uri(request).map(Uri::path).unwrap_or_default();
+        if self.settings.grpc_paths.iter().any(|prefix| path.starts_with(prefix)) {
+            AnswerForm::mark_grpc(request.extensions_mut());
+        }
+    }
+
+    /// The refusal of a request that this layer refused before.
+    #[inline(never)]
+    fn refused_before(&self, before: &Authenticated) -> Option<Refusal> {
+        before.refusal.as_deref().filter(|_| Arc::ptr_eq(&before.context, &self.context)).cloned()
+    }
+
+    #[cold]
+    fn decoded(&self, encoded: &str) -> Result<String, Refusal> {
+        let token = decode_base64url(encoded).and_then(|token| String::from_utf8(token).ok());
+        token.ok_or_else(|| self.invalid_request("the subprotocol is not a token in canonical base64url"))
+    }
+
+    /// Decides about a request without a token.
+    #[cold]
+    fn without_token<B>(&self, request: &Request<B>, is_optional: bool) -> Result<Admission, Refusal> {
+        if let Some(scheme) = credential::other_scheme(request.headers()) {
+            telemetry::other_scheme(scheme, &self.context.samples, self.context.clock.elapsed());
+        }
+        if let Some(preflights) = self.settings.preflights.as_ref().filter(|_| is_preflight(request)) {
+            return Ok(Admission::AnswerPreflight(preflights.answer(request)));
+        }
+        if self.settings.allows_anonymous || is_optional {
+            self.refuse_lone_transaction(request)?;
+            Ok(self.admit_anonymous(request))
+        } else {
+            Err(Refusal::NoToken)
+        }
+    }
+
+    #[inline(never)]
+    fn read_proof<B>(&self, checker: &ProofChecker, request: &Request<B>, token: &str) -> Result<ReadProof, Refusal> {
+        let read = checker.read(request, requested_uri(request), self.context.clock.now());
+        read.map_err(|error| self.refused_read(checker, error, token))
+    }
+
+    #[inline(never)]
+    fn ask_api_keys(
+        &self,
+        api_keys: &dyn ApiKeyCheck,
+        credential: Credential<'_>,
+        key: &str,
+        certificate: Option<Box<Thumbprint>>,
+    ) -> Result<(Asked, AskedToken), Refusal> {
+        let is_api_key = matches!(credential, Credential::ApiKey(_));
+        // Neither a verifier nor an introspection endpoint has to see a key that arrives elsewhere.
+        if matches!(credential, Credential::Dpop(_)) || is_api_key != self.settings.locations.api_key.is_some() {
+            let problem = "an API key arrived in another place than the one that this layer reads";
+            return Err(self.refused(VerifyError::impossible(problem)));
+        }
+        let sender = Sender { proof: None, certificate };
+        // It is never kept: no other service may learn it, nor exchange it.
+        Ok((Self::check_api_key(api_keys, key), AskedToken { token: None, signed: None, sender }))
+    }
+
+    /// Verifies a token that is not cached.
+    #[inline(never)]
+    fn verify(
+        &self,
+        uncached: Uncached<'_>,
+        token: &str,
+        before: Option<&Authenticated>,
+    ) -> Result<Verification, Refusal> {
+        // A cached token has this form already.
+        if !credential::is_b64token(token) {
+            return Err(self.invalid_request("the credential is not a single token"));
+        }
+        let timer = VerificationTimer::start();
+        let step = uncached.verify_with_cached_keys();
+        timer.stop();
+        match step {
+            Step::Done(Ok(verified)) => Ok(Verification::Done(verified)),
+            Step::Done(Err(error)) => {
+                if let Some(before) = before.and_then(|before| before.verified.as_ref()) {
+                    self.log_second_layer(before.issuer());
+                }
+                Err(self.refused(self.mark_if_signed(error, token)))
             }
+            Step::NeedsKeys(keys) => Ok(Verification::NeedsKeys(Box::new(keys))),
         }
     }
 
     /// The additions to the response of this request.
+    #[inline]
     pub(super) fn addition<B>(&self, request: &mut Request<B>) -> Addition {
+        let Settings { dpop, locations, .. } = &self.settings;
+        if dpop.is_none() && locations.protocols.is_off() && self.context.audit.is_none() {
+            return Addition::default();
+        }
+        self.needed_addition(request)
+    }
+
+    #[inline(never)]
+    fn needed_addition<B>(&self, request: &mut Request<B>) -> Addition {
         let nonce = self.settings.dpop.as_ref().and_then(|_| request.extensions_mut().remove::<NextNonce>());
         Addition {
             pair: self.settings.locations.protocols.pair_status(request),
@@ -326,11 +364,12 @@ impl Authenticator {
             }
             self.mark_if_signed(error, &token)
         });
-        if let Some((asked, verified)) = self.ask_also(&result, &token) {
+        let verified = result.map_err(|error| self.refused(error))?;
+        if let Some((asked, verified)) = self.ask_also(&verified, &token) {
             let suspended = AskedToken { token: Some(token), signed: Some(verified), sender };
             return self.await_answer(request, asked, suspended);
         }
-        self.check_proof(request, result, Some(token), sender.proof)
+        self.check_proof(request, verified, Some(token), sender.proof)
     }
 
     fn check_api_key(api_keys: &dyn ApiKeyCheck, key: &str) -> Asked {
@@ -355,8 +394,9 @@ impl Authenticator {
     }
 
     /// Asks about a signed token that was verified here, if the settings say so.
-    fn ask_also(&self, result: &Answered, token: &str) -> Option<(Asked, Arc<Verified>)> {
-        let (introspection, verified) = self.context.introspection.as_ref().zip(result.as_ref().ok())?;
+    #[inline]
+    fn ask_also(&self, verified: &Arc<Verified>, token: &str) -> Option<(Asked, Arc<Verified>)> {
+        let introspection = self.context.introspection.as_ref()?;
         introspection.also_asks(verified).then(|| (introspection.ask_about_signed(token), Arc::clone(verified)))
     }
 
@@ -386,7 +426,8 @@ impl Authenticator {
             Some(signed) => Ok(signed),
             None => check_sender(&self.verifier, verified, &sender.possession()),
         });
-        self.check_proof(request, result, token, sender.proof)
+        let verified = result.map_err(|error| self.refused(error))?;
+        self.check_proof(request, verified, token, sender.proof)
     }
 
     /// Continues after the revocation check has answered.
@@ -418,9 +459,8 @@ impl Authenticator {
     /// The response to a refused request; `None` if the request goes on to a router that may hand it back.
     pub(super) fn refuse<B>(&self, refusal: Refusal, request: &mut Request<B>) -> Option<Response<Bytes>> {
         if self.settings.forwards_refused {
-            request.extensions_mut().insert(EarlierRefusal { refusal, context: Arc::clone(&self.context) });
             let caller = self.record(request, None, None, None);
-            request.extensions_mut().insert(caller);
+            request.extensions_mut().insert(Authenticated { refusal: Some(Box::new(refusal)), ..caller });
             return None;
         }
         let form = AnswerForm::from_extensions(request.extensions());
@@ -446,30 +486,37 @@ impl Authenticator {
     }
 
     /// Checks what is left of the proof, which is that of the key that the token is bound to, and records its use.
+    #[inline]
     fn check_proof<B>(
         &self,
         request: &mut Request<B>,
-        result: Result<Arc<Verified>, VerifyError>,
+        verified: Arc<Verified>,
         token: Option<String>,
         proof: Option<Box<DpopProof>>,
     ) -> Result<Admission, Refusal> {
-        let verified = result.map_err(|error| self.refused(error))?;
-        let Some((mut proof, checker)) = proof.zip(self.settings.dpop.as_ref()) else {
-            return self.check_revocation(request, verified, token);
-        };
-        let now = self.context.clock.now();
-        checker.check(&mut proof, now).map_err(|error| self.refused_proof(checker, error))?;
-        let mark = request.extensions().get::<CheckedProof>();
-        if mark.is_some_and(|mark| mark.is_of(checker, &proof)) {
-            self.tell_nonce(request, checker, &proof);
-            return self.check_revocation(request, verified, token);
+        match proof.zip(self.settings.dpop.as_ref()) {
+            None => self.check_revocation(request, verified, token),
+            Some((proof, checker)) => self.record_proof(request, checker, ProvenToken { verified, token, proof }),
         }
-        match checker.record(&proof, &verified, now) {
-            ReplayQuery::Known(outcome) => {
-                self.resume_with_replay(request, ProvenToken { verified, token, proof }, outcome)
-            }
+    }
+
+    #[inline(never)]
+    fn record_proof<B>(
+        &self,
+        request: &mut Request<B>,
+        checker: &ProofChecker,
+        mut proven: ProvenToken,
+    ) -> Result<Admission, Refusal> {
+        let now = self.context.clock.now();
+        checker.check(&mut proven.proof, now).map_err(|error| self.refused_proof(checker, error))?;
+        let mark = request.extensions().get::<CheckedProof>();
+        if mark.is_some_and(|mark| mark.is_of(checker, &proven.proof)) {
+            self.tell_nonce(request, checker, &proven.proof);
+            return self.check_revocation(request, proven.verified, proven.token);
+        }
+        match checker.record(&proven.proof, &proven.verified, now) {
+            ReplayQuery::Known(outcome) => self.resume_with_replay(request, proven, outcome),
             ReplayQuery::Pending(outcome) => {
-                let proven = ProvenToken { verified, token, proof };
                 Ok(Admission::Await(Box::pin(async move { Resumption::Replay(outcome.await, proven) })))
             }
         }
@@ -505,26 +552,47 @@ impl Authenticator {
         verified: Arc<Verified>,
         token: Option<String>,
     ) -> Result<Admission, Refusal> {
-        let token = token.filter(|_| self.settings.keeps_token || self.is_asked_about(&verified));
-        let token = token.map(|token| CallerToken::of(&verified, token));
-        let caller = VerifiedCaller { verified, token };
-        let Some(revocation) = &self.context.revocation else {
-            return self.check_transaction(request, caller);
+        let token = match token {
+            None => None,
+            Some(token) => self.caller_token(&verified, token),
         };
-        match revocation.query(&caller.verified) {
-            // No setting decides about it.
-            RevocationQuery::Known(RevocationStatus::Valid) => self.check_transaction(request, caller),
-            RevocationQuery::Known(status) => self.resume_with_status(request, caller, status),
-            RevocationQuery::Pending(status) => {
-                Ok(Admission::Await(Box::pin(async move { Resumption::Revocation(status.await, caller) })))
+        let caller = VerifiedCaller { verified, token };
+        if let Some(revocation) = &self.context.revocation {
+            match revocation.query(&caller.verified) {
+                // No setting decides about it.
+                RevocationQuery::Known(RevocationStatus::Valid) => {}
+                RevocationQuery::Known(status) => return self.resume_with_status(request, caller, status),
+                RevocationQuery::Pending(status) => {
+                    return Ok(Admission::Await(Box::pin(async move { Resumption::Revocation(status.await, caller) })));
+                }
             }
         }
+        self.check_transaction(request, caller)
+    }
+
+    /// The token, if handlers or an introspection endpoint need it later.
+    #[cold]
+    fn caller_token(&self, verified: &Arc<Verified>, token: String) -> Option<CallerToken> {
+        let is_needed = self.settings.keeps_token || self.is_asked_about(verified);
+        is_needed.then(|| CallerToken::of(verified, token))
     }
 
     /// Verifies the transaction token of a caller, if the layer takes them.
     #[inline(always)] // a call would copy the caller once more in each request
     fn check_transaction<B>(&self, request: &mut Request<B>, caller: VerifiedCaller) -> Result<Admission, Refusal> {
-        let Some(transactions) = &self.settings.transactions else { return Ok(self.admit(request, caller, None)) };
+        match &self.settings.transactions {
+            None => Ok(self.admit(request, caller, None)),
+            Some(transactions) => self.read_transaction(request, transactions, caller),
+        }
+    }
+
+    #[inline(never)]
+    fn read_transaction<B>(
+        &self,
+        request: &mut Request<B>,
+        transactions: &Transactions,
+        caller: VerifiedCaller,
+    ) -> Result<Admission, Refusal> {
         let token = match transaction::read(request.headers()) {
             TxnHeader::One(token) => token,
             TxnHeader::Absent if transactions.is_required => return Err(self.no_transaction(&caller.verified)),
@@ -622,6 +690,7 @@ impl Authenticator {
             verified,
             transaction,
             asked,
+            refusal: None,
             context,
             form,
             compared,
@@ -630,11 +699,13 @@ impl Authenticator {
         }
     }
 
+    #[cold]
     fn invalid_request(&self, reason: &'static str) -> Refusal {
         self.log_bad_credential("invalid_request", reason);
         Refusal::InvalidRequest
     }
 
+    #[cold]
     fn cross_site(&self, reason: &'static str) -> Refusal {
         self.log_bad_credential("forbidden", reason);
         Refusal::Denied(Denial::Forbidden)
@@ -653,6 +724,7 @@ impl Authenticator {
     }
 
     /// A proof was refused before the form of its token was checked, of which the answer then tells.
+    #[cold]
     fn refused_read(&self, checker: &ProofChecker, error: ProofError, token: &str) -> Refusal {
         match credential::is_b64token(token) {
             true => self.refused_proof(checker, error),
@@ -660,26 +732,31 @@ impl Authenticator {
         }
     }
 
+    #[cold]
     fn refused_proof(&self, checker: &ProofChecker, error: ProofError) -> Refusal {
         telemetry::refused_proof(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Proof { error, nonce: checker.nonce(self.context.clock.now()) }
     }
 
+    #[cold]
     fn refused_transaction(&self, error: VerifyError) -> Refusal {
         telemetry::refused_transaction(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Transaction(error)
     }
 
+    #[cold]
     fn malformed_transaction(&self, reason: &'static str) -> Refusal {
         self.log_bad_credential("malformed_transaction_token", reason);
         Refusal::MalformedTransaction
     }
 
+    #[cold]
     fn no_transaction(&self, caller: &Verified) -> Refusal {
         telemetry::no_transaction(caller, &self.context.samples, self.context.clock.elapsed());
         Refusal::NoTransaction
     }
 
+    #[cold]
     fn refused(&self, error: VerifyError) -> Refusal {
         telemetry::refused(&error, &self.context.samples, self.context.clock.elapsed());
         Refusal::Token(error)
@@ -695,6 +772,26 @@ impl Authenticator {
     fn log_bad_credential(&self, code: &'static str, reason: &'static str) {
         telemetry::bad_credential(code, reason, &self.context.samples, self.context.clock.elapsed());
     }
+}
+
+/// Removes the record that a layer before this one left, with the token that it kept.
+#[inline(never)]
+fn take_record(extensions: &mut Extensions) -> Option<Authenticated> {
+    extensions.remove::<CallerToken>();
+    extensions.remove()
+}
+
+/// The answer to a request for the document of the layer.
+#[cold]
+fn document<B>(metadata: &ResourceMetadata, request: &Request<B>) -> Option<Response<Bytes>> {
+    metadata.respond(request.method(), requested_uri(request)?)
+}
+
+#[cold]
+fn await_keys(keys: NeedsKeys, token: &str, before: Option<Authenticated>, sender: Sender) -> Admission {
+    let before = before.and_then(|before| before.verified);
+    let suspended = SuspendedToken { token: token.to_owned(), span: keys.span(), before, sender };
+    Admission::Await(Box::pin(async move { Resumption::Keys(refreshed(&keys).await, suspended) }))
 }
 
 /// The answer of a key source, within the longest wait of a request.

@@ -130,18 +130,25 @@ fn in_header<'r>(headers: &'r HeaderMap, uri: &Uri, takes_dpop: bool) -> Credent
     let Ok(line) = simdutf8::basic::from_utf8(line.as_bytes()) else {
         return Credential::Malformed("the Authorization header is not UTF-8");
     };
-    let (is_dpop, token) = match (after_scheme(line, "bearer"), after_scheme(line, "dpop").filter(|_| takes_dpop)) {
-        (Some(token), _) => (false, token),
-        (None, Some(token)) => (true, token),
-        (None, None) if hides_bearer(line) => {
-            return Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space");
-        }
-        (None, None) => return Credential::None,
+    let (is_dpop, token) = if let Some(token) = after_scheme(line, "bearer") {
+        (false, token)
+    } else if takes_dpop && let Some(token) = after_scheme(line, "dpop") {
+        (true, token)
+    } else {
+        return of_other_scheme(line);
     };
     if uri.query().is_some_and(has_token) {
         return Credential::Malformed("one token in the header and one in the query");
     }
     if is_dpop { Credential::Dpop(token) } else { Credential::Bearer(token) }
+}
+
+#[cold]
+fn of_other_scheme(line: &str) -> Credential<'_> {
+    match hides_bearer(line) {
+        true => Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space"),
+        false => Credential::None,
+    }
 }
 
 /// The credential behind `scheme` and its spaces; `None` if the line is of another scheme.

@@ -64,6 +64,13 @@ impl TokenLocations {
         if let Some(line) = request.headers_mut().get_mut(header::AUTHORIZATION) {
             line.set_sensitive(true);
         }
+        if self.dpop || !self.is_header_only() {
+            self.hide_others(request);
+        }
+    }
+
+    #[inline(never)]
+    fn hide_others<B>(&self, request: &mut Request<B>) {
         if self.dpop
             && let Some(line) = request.headers_mut().get_mut("dpop")
         {

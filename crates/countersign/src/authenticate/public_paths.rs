@@ -19,6 +19,10 @@ impl PublicPaths {
         }
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        matches!(self, PublicPaths::Listed(listed) if listed.is_empty())
+    }
+
     pub(super) fn contains(&self, path: Option<&str>) -> bool {
         match self {
             PublicPaths::Listed(listed) => path.is_some_and(|path| listed.iter().any(|public| public == path)),
