@@ -61,6 +61,7 @@ async fn s5_09_a_proxys_header_brings_the_token_if_it_is_named_and_no_second_cre
         (vec![("x-other", &token)], 401),
         (vec![(NAME, "a.b.c")], 401),
         (vec![(NAME, "Bearer ")], 400),
+        (vec![(NAME, "Bearer")], 400),
         (vec![(NAME, &spaced)], 400),
         (vec![(NAME, "Basic dTpw")], 400),
         (vec![(NAME, &token), (NAME, &token)], 400),

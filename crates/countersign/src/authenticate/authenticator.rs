@@ -386,6 +386,7 @@ impl Authenticator {
     }
 
     /// Asks about a token that is not signed.
+    #[inline(never)]
     fn ask(&self, introspection: &Introspector, token: &str, sender: Sender) -> Result<(Asked, AskedToken), Refusal> {
         if !credential::is_b64token(token) {
             return Err(self.invalid_request("the credential is not a single token"));
@@ -400,6 +401,7 @@ impl Authenticator {
         introspection.also_asks(verified).then(|| (introspection.ask_about_signed(token), Arc::clone(verified)))
     }
 
+    #[inline(never)]
     fn await_answer<B>(
         &self,
         request: &mut Request<B>,
@@ -668,6 +670,7 @@ impl Authenticator {
         introspection.is_some_and(|it| verified.token_kind() == CredentialKind::Opaque || it.also_asks(verified))
     }
 
+    #[inline(never)]
     fn admit_anonymous<B>(&self, request: &Request<B>) -> Admission {
         Admission::Forward(self.record(request, None, None, None))
     }

@@ -35,6 +35,16 @@ pub(super) fn read<'r, B>(request: &'r Request<B>, locations: &TokenLocations) -
     if matches!(in_header, Credential::Malformed(_)) || locations.is_header_only() {
         return in_header;
     }
+    read_elsewhere(request, locations, in_header)
+}
+
+/// The credential of the header or of another location, if there is one and not more.
+#[inline(never)]
+fn read_elsewhere<'r, B>(
+    request: &'r Request<B>,
+    locations: &TokenLocations,
+    in_header: Credential<'r>,
+) -> Credential<'r> {
     // Other schemes count here: a request with another scheme and a token in a cookie brings two credentials.
     let has_header = request.headers().get(header::AUTHORIZATION).is_some_and(|line| {
         let is_left_to_proxy = locations.ignores_basic && is_basic(line.as_bytes());
@@ -153,7 +163,7 @@ fn of_other_scheme(line: &str) -> Credential<'_> {
 
 /// The credential behind `scheme` and its spaces; `None` if the line is of another scheme.
 #[inline]
-fn after_scheme<'l>(line: &'l str, scheme: &str) -> Option<&'l str> {
+pub(super) fn after_scheme<'l>(line: &'l str, scheme: &str) -> Option<&'l str> {
     let (start, rest) = line.split_at_checked(scheme.len())?;
     if !start.eq_ignore_ascii_case(scheme) || !(rest.is_empty() || rest.starts_with(' ')) {
         return None;

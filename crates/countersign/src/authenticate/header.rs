@@ -4,6 +4,7 @@ use countersign_core::error::Fault;
 use http::{HeaderMap, HeaderName, Request, header};
 
 use super::cookie::{is_listed_origin, is_safe, is_same_origin, origin_faults};
+use super::credential::after_scheme;
 
 /// Reads the token from a header of this name too, with or without `Bearer` before it: for a proxy that authenticates users
 /// and passes their token on.
@@ -76,7 +77,9 @@ impl HeaderToken {
     /// The tokens in the header, one for each line that is not empty; `None` for one that is not UTF-8.
     pub(super) fn values<'r>(&self, headers: &'r HeaderMap) -> impl Iterator<Item = Option<&'r str>> {
         let lines = self.name.iter().flat_map(|name| headers.get_all(name)).filter(|line| !line.is_empty());
-        lines.map(|line| simdutf8::basic::from_utf8(line.as_bytes()).ok().map(without_scheme))
+        lines.map(|line| {
+            simdutf8::basic::from_utf8(line.as_bytes()).ok().map(|line| after_scheme(line, "bearer").unwrap_or(line))
+        })
     }
 
     /// Marks the token sensitive: `Debug` of headers does not show it then.
@@ -100,12 +103,5 @@ impl HeaderToken {
 impl From<&str> for HeaderToken {
     fn from(name: &str) -> Self {
         HeaderToken::new(name)
-    }
-}
-
-fn without_scheme(line: &str) -> &str {
-    match line.split_once(' ') {
-        Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim_start_matches(' '),
-        _ => line,
     }
 }

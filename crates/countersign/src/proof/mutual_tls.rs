@@ -157,6 +157,7 @@ impl MutualTls {
     ///
     /// # Errors
     /// The reason why the header of a proxy cannot be read.
+    #[inline(never)] // apart from the code of each request
     pub(crate) fn take<B>(&self, request: &mut Request<B>) -> Result<Option<Thumbprint>, &'static str> {
         match &self.0 {
             Source::Connection => {
