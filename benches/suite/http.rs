@@ -10,6 +10,7 @@ use std::thread;
 
 use axum::Router;
 use axum::routing::get;
+use countersign::app::protect;
 use countersign::authenticate::AuthenticateLayer;
 use countersign_benches::measure::{Plan, median};
 use countersign_benches::report::{Report, short};
@@ -74,7 +75,7 @@ pub(crate) fn run(plan: &Plan, report: &mut Report) {
 /// Four servers on one thread: bare, ours, the peer's, and with a layer that does nothing.
 fn serve(signer: &Signer) -> [SocketAddr; 4] {
     let hello = || Router::new().route("/orders", get(|| async { "ok" }));
-    let ours = hello().layer(AuthenticateLayer::new(sample::verifier(signer, 1 << 20)));
+    let ours = protect(hello(), AuthenticateLayer::new(sample::verifier(signer, 1 << 20)));
     let jwks = sample::jwks(signer).expect("a public key");
     let (tell, told) = mpsc::channel();
     thread::spawn(move || {
@@ -84,14 +85,20 @@ fn serve(signer: &Signer) -> [SocketAddr; 4] {
             let tenant = TenantConfiguration::static_builder(jwks).claims_validation(rules).build().expect("a tenant");
             let server =
                 OAuth2ResourceServer::<OwnClaims>::builder().add_tenant(tenant).build().await.expect("a server");
-            let mut addresses = Vec::new();
-            let peers = hello().layer(server.into_layer());
-            for router in [hello(), ours, peers, hello().layer(Identity::new())] {
+            let listen = async || {
                 let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port");
-                addresses.push(listener.local_addr().expect("its address"));
+                (listener.local_addr().expect("its address"), listener)
+            };
+            let (of_ours, listener) = listen().await;
+            tokio::spawn(async move { axum::serve(listener, ours).await });
+            let mut addresses = Vec::new();
+            for router in [hello(), hello().layer(server.into_layer()), hello().layer(Identity::new())] {
+                let (address, listener) = listen().await;
+                addresses.push(address);
                 tokio::spawn(async move { axum::serve(listener, router).await });
             }
-            tell.send(addresses.try_into().expect("four")).expect("the bench waits");
+            let [bare, peer, nothing] = addresses[..] else { panic!("three routers") };
+            tell.send([bare, of_ours, peer, nothing]).expect("the bench waits");
             std::future::pending::<()>().await;
         });
     });

@@ -224,7 +224,7 @@ impl Authenticator {
         self.check_proof(request, verified, token, sender.proof)
     }
 
-    #[cold]
+    #[inline(never)]
     fn mark_grpc<B>(&self, request: &mut Request<B>) {
         let path = requested_uri(request).map(Uri::path).unwrap_or_default();
         if self.settings.grpc_paths.iter().any(|prefix| path.starts_with(prefix)) {
@@ -573,7 +573,7 @@ impl Authenticator {
     }
 
     /// The token, if handlers or an introspection endpoint need it later.
-    #[cold]
+    #[inline(never)]
     fn caller_token(&self, verified: &Arc<Verified>, token: String) -> Option<CallerToken> {
         let is_needed = self.settings.keeps_token || self.is_asked_about(verified);
         is_needed.then(|| CallerToken::of(verified, token))
@@ -785,7 +785,7 @@ fn take_record(extensions: &mut Extensions) -> Option<Authenticated> {
 }
 
 /// The answer to a request for the document of the layer.
-#[cold]
+#[inline(never)]
 fn document<B>(metadata: &ResourceMetadata, request: &Request<B>) -> Option<Response<Bytes>> {
     metadata.respond(request.method(), requested_uri(request)?)
 }

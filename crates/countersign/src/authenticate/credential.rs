@@ -4,6 +4,7 @@ use http::{HeaderMap, Request, Uri, header};
 
 use super::locations::TokenLocations;
 use super::query::{has_token, query_tokens};
+use super::scheme::after_scheme;
 use super::websocket::Offer;
 
 /// The credential that a request brings.
@@ -159,18 +160,6 @@ fn of_other_scheme(line: &str) -> Credential<'_> {
         true => Credential::Malformed("the Bearer scheme does not stand first, or is not followed by a space"),
         false => Credential::None,
     }
-}
-
-/// The credential behind `scheme` and its spaces; `None` if the line is of another scheme.
-#[inline]
-pub(super) fn after_scheme<'l>(line: &'l str, scheme: &str) -> Option<&'l str> {
-    let (start, rest) = line.split_at_checked(scheme.len())?;
-    if !start.eq_ignore_ascii_case(scheme) || !(rest.is_empty() || rest.starts_with(' ')) {
-        return None;
-    }
-    // Not `trim_start_matches`, whose search costs more than the one space that is there.
-    let spaces = rest.bytes().take_while(|byte| *byte == b' ').count();
-    rest.get(spaces..)
 }
 
 /// Returns whether a credential of another scheme may be read as one of the Bearer scheme too: by a reader that takes other

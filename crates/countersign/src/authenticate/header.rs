@@ -4,7 +4,7 @@ use countersign_core::error::Fault;
 use http::{HeaderMap, HeaderName, Request, header};
 
 use super::cookie::{is_listed_origin, is_safe, is_same_origin, origin_faults};
-use super::credential::after_scheme;
+use super::scheme::after_scheme;
 
 /// Reads the token from a header of this name too, with or without `Bearer` before it: for a proxy that authenticates users
 /// and passes their token on.

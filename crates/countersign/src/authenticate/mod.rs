@@ -28,6 +28,7 @@ mod opaque;
 mod preflight;
 mod public_paths;
 mod query;
+mod scheme;
 mod service;
 #[cfg_attr(not(feature = "txn"), allow(dead_code, reason = "only the feature makes a layer take them"))]
 mod transaction;
